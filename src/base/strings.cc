@@ -1,0 +1,104 @@
+#include "base/strings.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+
+namespace upkeep {
+
+std::string_view variable_name(std::string_view assignment) {
+  return assignment.substr(0, assignment.find('='));
+}
+
+std::string_view variable_value(std::string_view assignment) {
+  const auto equals = assignment.find('=');
+  return equals == std::string_view::npos ? std::string_view{} : assignment.substr(equals + 1);
+}
+
+std::optional<std::string_view> find_variable(const Environment& environment,
+                                              std::string_view name) {
+  for (const auto& entry : environment) {
+    if (variable_name(entry) == name) return variable_value(entry);
+  }
+  return std::nullopt;
+}
+
+void set_variable(Environment& environment, std::string assignment) {
+  const auto name = variable_name(assignment);
+  for (auto& entry : environment) {
+    if (variable_name(entry) == name) {
+      entry = std::move(assignment);
+      return;
+    }
+  }
+  environment.push_back(std::move(assignment));
+}
+
+void unset_variable(Environment& environment, std::string_view name) {
+  std::erase_if(environment, [&](const auto& entry) { return variable_name(entry) == name; });
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  for (;;) {
+    const auto at = text.find(separator);
+    parts.push_back(text.substr(0, at));
+    if (at == std::string_view::npos) return parts;
+    text.remove_prefix(at + 1);
+  }
+}
+
+std::string join(const std::vector<std::string>& parts, std::string_view separator) {
+  return fmt::format("{}", fmt::join(parts, separator));
+}
+
+namespace {
+
+/// Length of the UTF-8 sequence that starts `text`, or 0 if it is not well formed.
+std::size_t utf8_length(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text[0]);
+  std::size_t length = 0;
+  if (lead >= 0xC2 && lead <= 0xDF) length = 2;
+  if (lead >= 0xE0 && lead <= 0xEF) length = 3;
+  if (lead >= 0xF0 && lead <= 0xF4) length = 4;
+  if (length == 0 || text.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80) return 0;
+  }
+  const auto second = static_cast<unsigned char>(text[1]);
+  const bool overlong = (lead == 0xE0 && second < 0xA0) || (lead == 0xF0 && second < 0x90);
+  const bool beyond = (lead == 0xED && second > 0x9F) || (lead == 0xF4 && second > 0x8F);
+  const bool control = lead == 0xC2 && second < 0xA0;  // C1 controls drive some terminals
+  return overlong || beyond || control ? 0 : length;
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const auto byte = static_cast<unsigned char>(text[0]);
+    std::size_t length = byte >= 0x20 && byte < 0x7F ? 1 : 0;
+    if (byte >= 0x80) length = utf8_length(text);
+    if (length == 0) {
+      out += fmt::format("\\x{:02x}", byte);
+      length = 1;
+    } else {
+      out += text.substr(0, length);
+    }
+    text.remove_prefix(length);
+  }
+  return out;
+}
+
+std::optional<unsigned long long> parse_decimal(std::string_view text) {
+  unsigned long long value = 0;
+  const auto* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc{} || stop != end || text.empty()) return std::nullopt;
+  return value;
+}
+
+}  // namespace upkeep

@@ -1,0 +1,42 @@
+// Small helpers for text and for lists of KEY=VALUE.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace upkeep {
+
+/// A list of `KEY=VALUE` in a meaningful order: an event's variables, a process's environment.
+using Environment = std::vector<std::string>;
+
+/// The text before the first '=', or all of it.
+[[nodiscard]] std::string_view variable_name(std::string_view assignment);
+
+/// The text after the first '='; empty if there is none.
+[[nodiscard]] std::string_view variable_value(std::string_view assignment);
+
+/// The value of `name` in `environment`, or nothing.
+[[nodiscard]] std::optional<std::string_view> find_variable(const Environment& environment,
+                                                            std::string_view name);
+
+/// Replaces the entry with the same name, keeping its place, or appends.
+void set_variable(Environment& environment, std::string assignment);
+
+/// Removes every entry with exactly this name.
+void unset_variable(Environment& environment, std::string_view name);
+
+/// Parts of `text` between occurrences of `separator`; empty parts are kept.
+[[nodiscard]] std::vector<std::string_view> split(std::string_view text, char separator);
+
+/// The parts with `separator` between them.
+[[nodiscard]] std::string join(const std::vector<std::string>& parts, std::string_view separator);
+
+/// `text` as a message shows it: bytes outside printable ASCII and UTF-8 text become \xNN.
+[[nodiscard]] std::string printable(std::string_view text);
+
+/// An unsigned decimal number without sign, blanks or trailing text; nothing if it does not fit.
+[[nodiscard]] std::optional<unsigned long long> parse_decimal(std::string_view text);
+
+}  // namespace upkeep
