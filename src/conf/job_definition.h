@@ -1,0 +1,121 @@
+// What one job file says, with the defaults of the language filled in (spec/job-language.md 3.1).
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <csignal>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "conf/event_expression.h"
+
+namespace upkeep::conf {
+
+/// The processes a job may have, in the order in which tools list them.
+enum class ProcessType { Main, PreStart, PostStart, PreStop, PostStop, Security };
+inline constexpr std::size_t kProcessTypes = 6;
+inline constexpr std::array<ProcessType, kProcessTypes> kAllProcessTypes{
+    ProcessType::Main,    ProcessType::PreStart, ProcessType::PostStart,
+    ProcessType::PreStop, ProcessType::PostStop, ProcessType::Security};
+
+/// "main", "pre-start" and so on.
+[[nodiscard]] std::string_view to_string(ProcessType type);
+
+/// The text of an `exec` or `script`; how it is run is spec/job-language.md 6.
+struct Command {
+  enum class Form { Exec, Script };
+  Form form = Form::Exec;
+  std::string text;
+  friend bool operator==(const Command&, const Command&) = default;
+};
+
+/// How the main process tells that it is ready.
+enum class Expect { None, Stop, Daemon, Fork };
+[[nodiscard]] std::string_view to_string(Expect expect);
+
+/// Where standard output and error of the processes go.
+enum class Console { None, Output, Owner, Log };
+[[nodiscard]] std::string_view to_string(Console console);
+
+/// `respawn limit`; either number 0 means no limit.
+struct RespawnLimit {
+  int count = 10;
+  std::int64_t interval_seconds = 5;
+  friend bool operator==(const RespawnLimit&, const RespawnLimit&) = default;
+};
+
+/// `limit RESOURCE SOFT HARD`. `resource` is an index into kResources.
+struct ResourceLimit {
+  static constexpr std::uint64_t kUnlimited = ~std::uint64_t{0};
+  std::size_t resource = 0;
+  std::uint64_t soft = kUnlimited;
+  std::uint64_t hard = kUnlimited;
+  friend bool operator==(const ResourceLimit&, const ResourceLimit&) = default;
+};
+
+/// A resource that `limit` knows, with its RLIMIT_ number.
+struct Resource {
+  std::string_view name;
+  int number;
+};
+[[nodiscard]] const std::array<Resource, 14>& resources();
+
+/// One `cgroup CONTROLLER [NAME] [KEY VALUE]` line; merging is left to whoever applies it.
+struct CgroupSetting {
+  std::string controller;
+  std::optional<std::string> name;
+  std::optional<std::string> key;
+  std::optional<std::string> value;
+  friend bool operator==(const CgroupSetting&, const CgroupSetting&) = default;
+};
+
+/// Everything a job file sets. Values are as written after quote removal; nothing is expanded
+/// or looked up here (spec/job-language.md 3.4).
+struct JobDefinition {
+  std::string name;  ///< the path below its source, without suffix; set by whoever loads the file
+  std::string path;  ///< the file it came from, for messages
+
+  std::optional<std::string> description, author, version, usage;
+  std::string instance;
+
+  std::shared_ptr<const EventExpression> start_on, stop_on;
+  std::vector<std::string> emits;
+
+  std::array<std::optional<Command>, kProcessTypes> processes;
+  std::vector<std::string> env;         ///< KEY or KEY=VALUE
+  std::vector<std::string> export_env;  ///< KEY
+
+  Expect expect = Expect::None;
+  bool task = false;
+  bool respawn = false;
+  RespawnLimit respawn_limit;
+  std::vector<int> normal_exit;  ///< exit status, or signal × 256
+
+  std::int64_t kill_timeout_seconds = 5;
+  int kill_signal = SIGTERM;
+  int reload_signal = SIGHUP;
+
+  std::optional<Console> console;  ///< absent: the daemon's default
+  std::optional<mode_t> umask;     ///< absent: the daemon's default
+  std::optional<int> nice;
+  std::optional<int> oom_score_adj;
+  std::vector<ResourceLimit> limits;  ///< at most one for each resource
+  std::optional<std::string> chroot, chdir, setuid, setgid;
+  std::optional<std::string> apparmor_switch;
+  std::vector<CgroupSetting> cgroups;
+  bool debug = false;
+
+  [[nodiscard]] const std::optional<Command>& process(ProcessType type) const {
+    return processes[static_cast<std::size_t>(type)];
+  }
+  [[nodiscard]] std::optional<Command>& process(ProcessType type) {
+    return processes[static_cast<std::size_t>(type)];
+  }
+};
+
+}  // namespace upkeep::conf

@@ -1,0 +1,63 @@
+// The live form of `start on` and `stop on`: which events have matched so far (runtime.md 3.3).
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/strings.h"
+#include "conf/event_expression.h"
+
+namespace upkeep::core {
+
+class Event;
+
+/// A condition with its match state. A leaf that has matched holds its event, which stays in
+/// `handling` until reset().
+class EventOperator {
+ public:
+  /// Called with an event that lost its last hold here; the owner releases one blocker.
+  using Release = std::function<void(Event&)>;
+
+  /// `expression` may be null: a condition that is never true. It must outlive this.
+  explicit EventOperator(const conf::EventExpression* expression);
+
+  /// Shows an event to every leaf that is still false, expanding arguments from `variables`.
+  /// A leaf that becomes true adds one blocker to the event. Returns whether any did.
+  bool handle(Event& event, const Environment& variables);
+
+  /// Whether the whole condition holds.
+  [[nodiscard]] bool value() const { return !nodes_.empty() && nodes_.back().value; }
+
+  /// The events of the true leaves below true nodes, in file order; each once for each leaf.
+  [[nodiscard]] std::vector<Event*> matched() const;
+
+  /// All leaves false again; every held event loses the blocker its leaf added.
+  void reset(const Release& release);
+
+  /// Names of the events the leaves wait for.
+  [[nodiscard]] std::set<std::string, std::less<>> event_names() const;
+
+  /// Takes over the matches of `old` in leaves that match the same events (1.1): for a class
+  /// whose definition is replaced. `old` keeps its holds and must still be reset.
+  void inherit(const EventOperator& old);
+
+ private:
+  struct Node {
+    const conf::EventExpression* expression = nullptr;
+    std::size_t left = 0, right = 0;  ///< operators only: indices into nodes_
+    bool value = false;
+    Event* event = nullptr;  ///< true leaves only
+  };
+
+  std::size_t add(const conf::EventExpression& expression);
+  void update();
+  void collect(std::size_t index, std::vector<Event*>& out) const;
+
+  std::vector<Node> nodes_;  ///< operands before their operator; the root is last
+};
+
+}  // namespace upkeep::core

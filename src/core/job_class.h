@@ -1,0 +1,49 @@
+// A job as its file defines it, with its instances (spec/runtime.md 1.1).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "conf/job_definition.h"
+#include "core/event_operator.h"
+#include "core/job_instance.h"
+
+namespace upkeep::core {
+
+/// One job name. The definition in force stays while instances exist; a newer one waits.
+class JobClass {
+ public:
+  explicit JobClass(std::shared_ptr<const conf::JobDefinition> definition)
+      : definition_(std::move(definition)), start_on_(definition_->start_on.get()) {}
+
+  [[nodiscard]] const std::string& name() const { return definition_->name; }
+  [[nodiscard]] const conf::JobDefinition& definition() const { return *definition_; }
+  [[nodiscard]] const std::shared_ptr<const conf::JobDefinition>& shared_definition() const {
+    return definition_;
+  }
+
+  /// By instance name.
+  [[nodiscard]] const std::map<std::string, std::unique_ptr<JobInstance>, std::less<>>& instances()
+      const {
+    return instances_;
+  }
+  [[nodiscard]] const JobInstance* find_instance(std::string_view name) const {
+    const auto found = instances_.find(name);
+    return found == instances_.end() ? nullptr : found->second.get();
+  }
+
+ private:
+  friend class ServiceManager;
+
+  std::shared_ptr<const conf::JobDefinition> definition_;
+  EventOperator start_on_;
+  std::map<std::string, std::unique_ptr<JobInstance>, std::less<>> instances_;
+
+  /// What takes over when the last instance has gone: engaged if the file changed meanwhile,
+  /// holding null if it went away.
+  std::optional<std::shared_ptr<const conf::JobDefinition>> successor_;
+};
+
+}  // namespace upkeep::core

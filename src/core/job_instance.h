@@ -1,0 +1,86 @@
+// One running (or starting, or stopping) copy of a job (spec/runtime.md 1.1).
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/strings.h"
+#include "core/event_operator.h"
+#include "core/respawn_limiter.h"
+#include "core/types.h"
+
+namespace upkeep::core {
+
+class Event;
+class JobClass;
+
+/// Who waits until an instance has settled: an event that started or stopped it, or a client.
+using Blocker = std::variant<Event*, RequestId>;
+
+/// The process in one role of an instance.
+struct ProcessSlot {
+  SpawnId spawn;  ///< 0: no process
+  pid_t pid = 0;  ///< 0 while the child is being set up
+  int forks = 0;  ///< forks followed so far (`expect fork`, `expect daemon`)
+};
+
+/// The first thing that went wrong since `starting` (spec/runtime.md 2.7).
+struct Failure {
+  std::optional<ProcessType> process;  ///< nothing: the respawn limit
+  std::optional<int> exit_status;      ///< neither status nor signal: the spawn failed
+  std::optional<int> exit_signal;
+};
+
+class JobInstance {
+ public:
+  JobInstance(JobClass& job, std::string name);
+
+  [[nodiscard]] const JobClass& job() const { return *job_; }
+  [[nodiscard]] const std::string& name() const { return name_; }
+  /// "job", or "job (instance)" if the instance has a name.
+  [[nodiscard]] std::string title() const;
+
+  [[nodiscard]] Goal goal() const { return goal_; }
+  [[nodiscard]] State state() const { return state_; }
+  [[nodiscard]] const Environment& environment() const { return environment_; }
+  [[nodiscard]] const std::optional<Failure>& failure() const { return failure_; }
+
+  [[nodiscard]] const ProcessSlot& process(ProcessType type) const {
+    return processes_[static_cast<std::size_t>(type)];
+  }
+  /// The pid in this role, or 0.
+  [[nodiscard]] pid_t pid(ProcessType type) const { return process(type).pid; }
+
+ private:
+  friend class ServiceManager;
+
+  [[nodiscard]] ProcessSlot& slot(ProcessType type) {
+    return processes_[static_cast<std::size_t>(type)];
+  }
+
+  JobClass* job_;
+  std::string name_;
+  Goal goal_ = Goal::Stop;
+  State state_ = State::Waiting;
+  bool restarting_ = false;  ///< a restart was asked for, unlike a stop that was cancelled (Q6)
+  bool gone_ = false;        ///< back in waiting; freed at the end of the turn
+
+  Environment environment_;                       ///< of the processes, since `starting`
+  std::optional<Environment> start_environment_;  ///< takes over at the next `starting`
+  Environment stop_environment_;                  ///< added for pre-stop and post-stop
+  EventOperator stop_on_;
+
+  std::array<ProcessSlot, conf::kProcessTypes> processes_;
+  Event* blocker_ = nullptr;  ///< while set, no transition happens
+  std::vector<Blocker> held_;
+  std::optional<Failure> failure_;
+  RespawnLimiter respawn_limiter_;
+  std::optional<TimePoint> kill_deadline_;
+};
+
+}  // namespace upkeep::core

@@ -1,0 +1,38 @@
+// The one answer to a request (spec/control.md 1.7, 1.9).
+#pragma once
+
+#include <expected>
+#include <string>
+#include <utility>
+
+#include "core/types.h"
+
+namespace upkeep::core {
+
+enum class RequestErrorCode {
+  InvalidArguments,
+  UnknownJob,
+  UnknownInstance,
+  AlreadyStarted,
+  AlreadyStopped,
+  NotRunning,
+  JobFailed,
+  EventFailed,
+  ShuttingDown,
+};
+
+/// Why a request was refused or failed; `message` is the text clients print.
+struct RequestError {
+  RequestErrorCode code{};
+  std::string message;
+};
+
+/// Which instance a job request acted on; both empty for other requests.
+struct RequestTarget {
+  std::string job;
+  std::string instance;
+};
+
+using Reply = std::expected<RequestTarget, RequestError>;
+
+}  // namespace upkeep::core
