@@ -427,7 +427,7 @@ class Namespaced(Daemon):
         self.console_ends = master, slave = os.openpty()
         self.console_reader = threading.Thread(target=self._drain_console, args=(master,))
         self.console_reader.start()
-        write_file(self.path("setup"), self.SETUP + self.prepare + '\nexec "$@"\n')
+        write_file(self.path("setup"), self.SETUP + self.prepare + '\n: > "$work/ready"\nexec "$@"\n')
         command = ["unshare", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc", "--uts",
                    "--ipc", "--net", "--cgroup", "/bin/sh", self.path("setup"), self.directory,
                    os.ttyname(slave), self.log_size, *self.init_command()]
@@ -442,10 +442,8 @@ class Namespaced(Daemon):
             return processes.children_of(self.process.pid)
         (self.init_pid,) = wait_until(find_init, "process 1 of the namespaces")
 
-        def set_up():
-            find_init()
-            return processes.command_of(self.init_pid)[1:2] != [self.path("setup")]
-        wait_until(set_up, "the namespaces to be set up")
+        wait_until(lambda: find_init() and os.path.exists(self.path("ready")),
+                   "the namespaces to be set up", timeout=60)
 
     def _drain_console(self, master):
         while True:

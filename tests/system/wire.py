@@ -275,14 +275,12 @@ class Event:
     def __repr__(self):
         return " ".join([self.name, *self.variables])
 
-    def is_for(self, name, job):
-        return self.name == name and self.env.get("JOB") == job
-
 
 class EventMonitor:
-    """Collects the events of a daemon from now on; `events` holds those seen so far, in order.
+    """Collects the events and state changes of a daemon from now on, in order.
 
-    Events are announced when they end, so `starting web` comes before `started web`.
+    An event is announced when it ends, not when it is emitted: `started db` comes late where it
+    starts a job that takes its time. `states` holds (job, state) pairs as they are entered.
     """
 
     def __init__(self, address, pid=None):
@@ -290,13 +288,19 @@ class EventMonitor:
         # An answer shows that the daemon knows this connection, so no event can be missed.
         self.connection.version()
         self.events = []
+        self.states = []
 
     def close(self):
         self.connection.close()
 
     def _take(self, message):
-        if message.kind == SIGNAL and message.member == "EventEmitted":
+        if message.kind != SIGNAL:
+            return
+        if message.member == "EventEmitted":
             self.events.append(Event(*message.body))
+        elif message.member == "StateChanged":
+            job = message.path.removeprefix(MANAGER_PATH + "/jobs/").split("/")[0]
+            self.states.append((job, message.body[0]))
 
     def wait(self, wanted, timeout=20):
         """The first event, old or new, for which `wanted(event)` holds."""
