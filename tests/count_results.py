@@ -11,7 +11,7 @@ def is_skip(case):
     """ctest writes tests it could not run as skipped too; those are failures."""
     reason = case.find("skipped")
     if reason is None:
-        return False
+        return case.get("status") == "disabled"
     if case.get("status") != "notrun":
         return True
     return reason.get("message", "").startswith("SKIP_")

@@ -34,6 +34,7 @@ def test_wait_until_fails_with_the_reason():
 def test_orphans_are_ended_whole():
     script = "import os,time\nif os.fork() == 0:\n os.setsid()\n os.fork()\n time.sleep(1000)\n"
     subprocess.run([sys.executable, "-c", script], check=True)
+    processes.wait_until(lambda: len(processes.descendants_of(os.getpid())) == 2, "both orphans")
     ended = {pid for pid, _ in processes.end_orphans(set())}
     assert len(ended) == 2
     assert not any(processes.is_running(pid) for pid in ended)
@@ -110,3 +111,66 @@ def test_supervisor_below_another_init(stand_in):
     with upkeep.SystemDaemon(bin=stand_in) as system:
         assert processes.status_field(system.init_pid, "NSpid")[-1] == "1"
         assert system.run("initctl", "list").code == 0
+
+
+# The closing line of ./run-tests
+
+CTEST = """<testsuite>
+  <testcase name="a" classname="a" status="run"><system-out/></testcase>
+  <testcase name="b" classname="b" status="notrun"><skipped message="SKIP_RETURN_CODE=77"/></testcase>
+  {more}
+</testsuite>"""
+PYTEST = """<testsuites><testsuite>
+  <testcase classname="x" name="one"/>
+  <testcase classname="x" name="two"><skipped message="needs root"/></testcase>
+  {more}
+</testsuite></testsuites>"""
+
+
+def count(directory, ctest="", pytest_="", statuses=(0, 0)):
+    arguments = []
+    for tool, report, more, status in (("ctest", CTEST, ctest, statuses[0]),
+                                       ("pytest", PYTEST, pytest_, statuses[1])):
+        path = directory / f"{tool}.xml"
+        if more is not None:
+            path.write_text(report.replace("{more}", more))
+        arguments.append(f"{tool}:{status}:{path}")
+    done = subprocess.run([sys.executable, os.path.join(upkeep.ROOT, "tests", "count_results.py"),
+                           *arguments], text=True, capture_output=True, check=False)
+    return done.returncode, done.stdout.splitlines()
+
+
+def test_results_are_added_up(tmp_path):
+    assert count(tmp_path) == (0, ["2 passed, 0 failed, 2 skipped"])
+
+
+@pytest.mark.parametrize("case", [
+    '<testcase name="c" classname="c" status="fail"><failure message=""/></testcase>',
+    '<testcase name="c" classname="c" status="notrun">'
+    '<skipped message="Unable to find executable"/></testcase>',
+], ids=["failed", "no program"])
+def test_a_failed_ctest_counts(tmp_path, case):
+    assert count(tmp_path, ctest=case, statuses=(8, 0)) == (1, ["2 passed, 1 failed, 2 skipped"])
+
+
+def test_a_test_that_fails_twice_counts_once(tmp_path):
+    case = '<testcase classname="x" name="one"><error message="teardown"/></testcase>'
+    assert count(tmp_path, pytest_=case, statuses=(0, 1)) == (1, ["1 passed, 1 failed, 2 skipped"])
+
+
+def test_a_disabled_test_is_no_success(tmp_path):
+    case = '<testcase name="c" classname="c" status="disabled"/>'
+    assert count(tmp_path, ctest=case) == (0, ["2 passed, 0 failed, 3 skipped"])
+
+
+def test_a_tool_without_a_report_fails_the_run(tmp_path):
+    code, lines = count(tmp_path, ctest=None)
+    assert code == 1
+    assert "ctest left no report" in lines[0]
+    assert lines[-1] == "1 passed, 0 failed, 1 skipped"
+
+
+def test_a_tool_that_fails_silently_fails_the_run(tmp_path):
+    code, lines = count(tmp_path, statuses=(0, 3))
+    assert code == 1
+    assert lines[0] == "pytest exited with status 3, though no test failed"
