@@ -19,6 +19,7 @@ struct Releaser {
 /// Closed when it goes: others may hold references to a bus, but nobody else decides its end.
 using Bus = std::unique_ptr<sd_bus, Releaser<sd_bus_close_unref>>;
 using Message = std::unique_ptr<sd_bus_message, Releaser<sd_bus_message_unref>>;
+using Slot = std::unique_ptr<sd_bus_slot, Releaser<sd_bus_slot_unref>>;
 /// Disabled when it goes: its callback is not called again.
 using EventSource = std::unique_ptr<sd_event_source, Releaser<sd_event_source_disable_unref>>;
 

@@ -3,6 +3,8 @@
 
 namespace upkeep::dbus {
 
+/// Where process 1 listens.
+inline constexpr const char* kSystemAddress = "unix:abstract=/com/ubuntu/upstart";
 inline constexpr const char* kBusName = "com.ubuntu.Upstart";
 inline constexpr const char* kManagerPath = "/com/ubuntu/Upstart";
 inline constexpr const char* kJobsPath = "/com/ubuntu/Upstart/jobs";
