@@ -242,6 +242,7 @@ TEST_F(ControlServerTest, IntrospectionNamesArgumentsAndChildren) {
   EXPECT_TRUE(contains(manager_xml, "<arg type=\"as\" name=\"env\" direction=\"in\"/>"));
   EXPECT_TRUE(contains(manager_xml, "<node name=\"jobs\"/>"));
   EXPECT_FALSE(contains(manager_xml, "name=\"GetState\""));
+  EXPECT_FALSE(contains(manager_xml, "Privileged"));
   EXPECT_TRUE(contains(introspect("/"), "<node name=\"com\"/>"));
   const auto jobs_xml = introspect(kJobs);
   EXPECT_TRUE(contains(jobs_xml, "<node name=\"a_2db\"/>"));

@@ -69,7 +69,7 @@ int append_processes(sd_bus_message* reply, const core::JobInstance& instance) {
 }
 
 constexpr sd_bus_vtable kVtable[] = {
-    SD_BUS_VTABLE_START(SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD_WITH_NAMES("Start", "b", SD_BUS_PARAM(wait), "", "", start, 0),
     SD_BUS_METHOD_WITH_NAMES("Stop", "b", SD_BUS_PARAM(wait), "", "", stop, 0),
     SD_BUS_METHOD_WITH_NAMES("Restart", "b", SD_BUS_PARAM(wait), "", "", restart, 0),

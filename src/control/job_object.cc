@@ -101,7 +101,7 @@ int append_emits(sd_bus_message* reply, const JobDefinition& job) {
 }
 
 constexpr sd_bus_vtable kVtable[] = {
-    SD_BUS_VTABLE_START(SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD_WITH_NAMES("GetInstance", "as", SD_BUS_PARAM(env), "o", SD_BUS_PARAM(instance),
                              get_instance, 0),
     SD_BUS_METHOD_WITH_NAMES("GetInstanceByName", "s", SD_BUS_PARAM(name), "o",

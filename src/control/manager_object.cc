@@ -87,7 +87,7 @@ int set_log_priority(sd_bus*, const char*, const char*, const char*, sd_bus_mess
 }
 
 constexpr sd_bus_vtable kVtable[] = {
-    SD_BUS_VTABLE_START(SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD("ReloadConfiguration", "", "", reload_configuration, 0),
     SD_BUS_METHOD_WITH_NAMES("GetJobByName", "s", SD_BUS_PARAM(name), "o", SD_BUS_PARAM(job),
                              get_job_by_name, 0),
