@@ -8,7 +8,7 @@ namespace upkeep::core {
 
 void ServiceManager::set_goal(JobInstance& instance, Goal goal) {
   if (instance.goal_ == goal) return;
-  log(Priority::Info, "{}: goal changed from {} to {}", instance.title(), to_string(instance.goal_),
+  log(Priority::Info, "{} goal changed from {} to {}", instance.title(), to_string(instance.goal_),
       to_string(goal));
   instance.goal_ = goal;
   observer_.goal_changed(instance);
@@ -36,7 +36,7 @@ void ServiceManager::advance(JobInstance& instance) {
     from = instance.state_;
     const auto next = next_state(from, instance.goal_, facts(instance));
     if (instance.goal_ == Goal::Respawn) set_goal(instance, Goal::Start);
-    log(Priority::Info, "{}: state changed from {} to {}", instance.title(), to_string(from),
+    log(Priority::Info, "{} state changed from {} to {}", instance.title(), to_string(from),
         to_string(next));
     instance.state_ = next;
     observer_.state_changed(instance, from);

@@ -131,7 +131,7 @@ TEST_F(Events, Q9_AnInstanceNameThatCannotBeExpandedHarmsNoOtherJob) {
   sim.run_until_quiet();
   EXPECT_EQ(sim.status("b"), "start/running");
   EXPECT_EQ(sim.messages().front(),
-            "a: not started by event go: instance name: Unknown parameter: NOSUCH");
+            "a not started by event go: instance name: Unknown parameter: NOSUCH");
 }
 
 TEST_F(Events, Q16_AJobCannotWaitForItsOwnStopping) {
