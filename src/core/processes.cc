@@ -102,8 +102,7 @@ void ServiceManager::process_ended(JobInstance& instance, ProcessType type, cons
       break;
     case ProcessType::PostStart:
     case ProcessType::PreStop:
-    case ProcessType::Security:
-      break;  // their status does not matter
+    case ProcessType::Security: break;  // their status does not matter
   }
   advance(instance);
 }
@@ -119,11 +118,8 @@ void ServiceManager::main_ended(JobInstance& instance, const ProcessEnd& end) {
                      instance.process(ProcessType::PreStop).spawn;
   const auto& limit = instance.job().definition().respawn_limit;
   switch (judge_main_end(instance, end)) {
-    case MainEnd::Expected:
-      break;
-    case MainEnd::Normal:
-      set_goal(instance, Goal::Stop);
-      break;
+    case MainEnd::Expected: break;
+    case MainEnd::Normal: set_goal(instance, Goal::Stop); break;
     case MainEnd::Respawn:
       log(Priority::Message, "{} main process ended, respawning", instance.title());
       if (stays) set_goal(instance, Goal::Respawn);
@@ -208,8 +204,8 @@ void ServiceManager::log_end(const JobInstance& instance, ProcessType type, pid_
     log(priority, "{} {} process ({}) exited with status {}", instance.title(),
         conf::to_string(type), pid, *end.exit_status);
   } else if (end.exit_signal) {
-    log(priority, "{} {} process ({}) killed by signal {}", instance.title(),
-        conf::to_string(type), pid, signal_name(*end.exit_signal));
+    log(priority, "{} {} process ({}) killed by signal {}", instance.title(), conf::to_string(type),
+        pid, signal_name(*end.exit_signal));
   } else {
     log(priority, "{} {} process ({}) has vanished, its exit status is unknown", instance.title(),
         conf::to_string(type), pid);
