@@ -145,7 +145,7 @@ void ServiceManager::start_by_event(JobClass& job,
 
   const auto name = conf::expand(job.definition().instance, environment);
   if (!name) {
-    log(Priority::Warning, "{}: not started by event {}: instance name: {}", job.name(),
+    log(Priority::Warning, "{} not started by event {}: instance name: {}", job.name(),
         events.back()->name(), name.error().message);
   } else if (const auto* existing = job.find_instance(*name);
              existing == nullptr || existing->goal() != Goal::Start) {

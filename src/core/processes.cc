@@ -55,7 +55,7 @@ void ServiceManager::accept(SpawnResult&& result) {
     return;
   }
   instance->slot(type).pid = *result.outcome;
-  log(Priority::Info, "{}: {} process {} started", instance->title(), conf::to_string(type),
+  log(Priority::Info, "{} {} process ({}) started", instance->title(), conf::to_string(type),
       *result.outcome);
   if (type != ProcessType::Main || instance->state_ != State::Spawned) return;
   const bool ready = instance->job().definition().expect == conf::Expect::None;
@@ -102,8 +102,7 @@ void ServiceManager::process_ended(JobInstance& instance, ProcessType type, cons
       break;
     case ProcessType::PostStart:
     case ProcessType::PreStop:
-    case ProcessType::Security:
-      break;  // their status does not matter
+    case ProcessType::Security: break;  // their status does not matter
   }
   advance(instance);
 }
@@ -119,17 +118,14 @@ void ServiceManager::main_ended(JobInstance& instance, const ProcessEnd& end) {
                      instance.process(ProcessType::PreStop).spawn;
   const auto& limit = instance.job().definition().respawn_limit;
   switch (judge_main_end(instance, end)) {
-    case MainEnd::Expected:
-      break;
-    case MainEnd::Normal:
-      set_goal(instance, Goal::Stop);
-      break;
+    case MainEnd::Expected: break;
+    case MainEnd::Normal: set_goal(instance, Goal::Stop); break;
     case MainEnd::Respawn:
-      log(Priority::Message, "{}: main process ended, respawning", instance.title());
+      log(Priority::Message, "{} main process ended, respawning", instance.title());
       if (stays) set_goal(instance, Goal::Respawn);
       break;
     case MainEnd::RespawnLimit:
-      log(Priority::Warning, "{}: gave up: respawned {} times within {} seconds, job stopped",
+      log(Priority::Warning, "{} gave up: respawned {} times within {} seconds, job stopped",
           instance.title(), limit.count, limit.interval_seconds);
       fail(instance, {});
       set_goal(instance, Goal::Stop);
@@ -186,7 +182,7 @@ void ServiceManager::main_executed(JobInstance& instance) {
 
 void ServiceManager::spawn_failed(JobInstance& instance, ProcessType type,
                                   const SpawnFailure& failure) {
-  log(Priority::Warning, "{}: {} process could not be started: {}", instance.title(),
+  log(Priority::Warning, "{} {} process could not be started: {}", instance.title(),
       conf::to_string(type), failure.description);
   if (type != ProcessType::PostStart && type != ProcessType::PreStop) {
     fail(instance, {type, std::nullopt, std::nullopt});
@@ -205,13 +201,13 @@ void ServiceManager::log_end(const JobInstance& instance, ProcessType type, pid_
                          end.exit_signal == definition.kill_signal;
   const auto priority = end.clean() || listed || asked_for ? Priority::Info : Priority::Warning;
   if (end.exit_status) {
-    log(priority, "{}: {} process {} exited with status {}", instance.title(),
+    log(priority, "{} {} process ({}) exited with status {}", instance.title(),
         conf::to_string(type), pid, *end.exit_status);
   } else if (end.exit_signal) {
-    log(priority, "{}: {} process {} was killed by signal {}", instance.title(),
-        conf::to_string(type), pid, signal_name(*end.exit_signal));
+    log(priority, "{} {} process ({}) killed by signal {}", instance.title(), conf::to_string(type),
+        pid, signal_name(*end.exit_signal));
   } else {
-    log(priority, "{}: {} process {} has vanished, its exit status is unknown", instance.title(),
+    log(priority, "{} {} process ({}) has vanished, its exit status is unknown", instance.title(),
         conf::to_string(type), pid);
   }
 }
@@ -224,7 +220,7 @@ void ServiceManager::kill_timer_fired(JobInstance& instance) {
   instance.kill_timer_.reset();
   const auto& main = instance.process(ProcessType::Main);
   const auto& definition = instance.job().definition();
-  log(Priority::Warning, "{}: main process {} still runs {} s after signal {}, sending KILL",
+  log(Priority::Warning, "{} main process ({}) still runs {} s after signal {}, sending KILL",
       instance.title(), main.pid, definition.kill_timeout_seconds,
       signal_name(definition.kill_signal));
   platform_.signal(main.spawn, SIGKILL, SignalTarget::Group);

@@ -58,12 +58,8 @@ void ServiceManager::accept(InstanceRequest&& request) {
     case Verb::Start:
       start(*job->second, &instance, request.instance, std::nullopt, waiting, request.wait);
       return;
-    case Verb::Stop:
-      stop(instance, {}, waiting, request.wait);
-      return;
-    case Verb::Restart:
-      restart(instance, std::nullopt, waiting, request.wait);
-      return;
+    case Verb::Stop: stop(instance, {}, waiting, request.wait); return;
+    case Verb::Restart: restart(instance, std::nullopt, waiting, request.wait); return;
   }
 }
 

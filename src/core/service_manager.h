@@ -37,11 +37,11 @@ namespace upkeep::core {
 /// What the core is told about its surroundings once.
 struct ManagerOptions {
   /// What every job starts with: PATH and TERM, or more (spec/job-language.md 5.4 step 1).
-  Environment job_environment;
+  Environment job_environment = {};
   /// The daemon's own environment, which `env KEY` without a value copies from.
-  Environment daemon_environment;
+  Environment daemon_environment = {};
   /// Set as UPSTART_SESSION for every process unless empty.
-  std::string session_address;
+  std::string session_address = {};
 };
 
 class ServiceManager {

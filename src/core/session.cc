@@ -78,7 +78,7 @@ void ServiceManager::check_session() {
 void ServiceManager::end_session() {
   session_phase_ = SessionPhase::Over;
   for (const auto& [id, process] : spawned_) {
-    log(Priority::Warning, "{}: {} process {} outlives the session", process.instance->title(),
+    log(Priority::Warning, "{} {} process ({}) outlives the session", process.instance->title(),
         conf::to_string(process.type), process.instance->pid(process.type));
   }
   observer_.session_ended();

@@ -28,42 +28,26 @@ struct Facts {
   const bool leave = stop || facts.restarting;
   const bool lost_main = facts.main == Facts::Main::Dead;
   switch (state) {
-    case State::Waiting:
-      return stop ? State::Waiting : State::Starting;
-    case State::Starting:
-      return leave ? State::Stopping : State::SecuritySpawning;
-    case State::SecuritySpawning:
-      return leave ? State::Stopping : State::Security;
-    case State::Security:
-      return leave ? State::Stopping : State::PreStarting;
-    case State::PreStarting:
-      return leave ? State::Stopping : State::PreStart;
-    case State::PreStart:
-      return leave ? State::Stopping : State::Spawning;
-    case State::Spawning:
-      return leave ? State::Stopping : State::Spawned;
+    case State::Waiting: return stop ? State::Waiting : State::Starting;
+    case State::Starting: return leave ? State::Stopping : State::SecuritySpawning;
+    case State::SecuritySpawning: return leave ? State::Stopping : State::Security;
+    case State::Security: return leave ? State::Stopping : State::PreStarting;
+    case State::PreStarting: return leave ? State::Stopping : State::PreStart;
+    case State::PreStart: return leave ? State::Stopping : State::Spawning;
+    case State::Spawning: return leave ? State::Stopping : State::Spawned;
     // Main may have died before it was ready; a permitted respawn starts over (Q1).
-    case State::Spawned:
-      return leave || lost_main ? State::Stopping : State::PostStarting;
-    case State::PostStarting:
-      return leave ? State::Stopping : State::PostStart;
+    case State::Spawned: return leave || lost_main ? State::Stopping : State::PostStarting;
+    case State::PostStarting: return leave ? State::Stopping : State::PostStart;
     // Never into running without the process that should run (Q7).
-    case State::PostStart:
-      return leave || lost_main ? State::Stopping : State::Running;
+    case State::PostStart: return leave || lost_main ? State::Stopping : State::Running;
     case State::Running:
       return stop && facts.main == Facts::Main::Alive ? State::PreStopping : State::Stopping;
-    case State::PreStopping:
-      return State::PreStop;
-    case State::PreStop:
-      return leave || lost_main ? State::Stopping : State::Running;
-    case State::Stopping:
-      return State::Killed;
-    case State::Killed:
-      return State::PostStopping;
-    case State::PostStopping:
-      return State::PostStop;
-    case State::PostStop:
-      return stop ? State::Waiting : State::Starting;
+    case State::PreStopping: return State::PreStop;
+    case State::PreStop: return leave || lost_main ? State::Stopping : State::Running;
+    case State::Stopping: return State::Killed;
+    case State::Killed: return State::PostStopping;
+    case State::PostStopping: return State::PostStop;
+    case State::PostStop: return stop ? State::Waiting : State::Starting;
   }
   return State::Stopping;  // not a state: only reached by a broken cast
 }

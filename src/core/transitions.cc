@@ -8,7 +8,7 @@ namespace upkeep::core {
 
 void ServiceManager::set_goal(JobInstance& instance, Goal goal) {
   if (instance.goal_ == goal) return;
-  log(Priority::Info, "{}: goal changed from {} to {}", instance.title(), to_string(instance.goal_),
+  log(Priority::Info, "{} goal changed from {} to {}", instance.title(), to_string(instance.goal_),
       to_string(goal));
   instance.goal_ = goal;
   observer_.goal_changed(instance);
@@ -36,7 +36,7 @@ void ServiceManager::advance(JobInstance& instance) {
     from = instance.state_;
     const auto next = next_state(from, instance.goal_, facts(instance));
     if (instance.goal_ == Goal::Respawn) set_goal(instance, Goal::Start);
-    log(Priority::Info, "{}: state changed from {} to {}", instance.title(), to_string(from),
+    log(Priority::Info, "{} state changed from {} to {}", instance.title(), to_string(from),
         to_string(next));
     instance.state_ = next;
     observer_.state_changed(instance, from);
@@ -56,51 +56,26 @@ Facts ServiceManager::facts(const JobInstance& instance) {
 bool ServiceManager::enter(JobInstance& instance, State from) {
   const auto idle = [&](ProcessType type) { return !instance.process(type).spawn; };
   switch (instance.state_) {
-    case State::Waiting:
-      enter_waiting(instance);
-      return false;
-    case State::Starting:
-      enter_starting(instance);
-      return false;
-    case State::SecuritySpawning:
-      start_process(instance, ProcessType::Security);
-      return true;
-    case State::Security:
-      return idle(ProcessType::Security);
-    case State::PreStarting:
-      start_process(instance, ProcessType::PreStart);
-      return true;
-    case State::PreStart:
-      return idle(ProcessType::PreStart);
-    case State::Spawning:
-      start_process(instance, ProcessType::Main);
-      return true;
-    case State::Spawned:
-      return idle(ProcessType::Main);
-    case State::PostStarting:
-      start_process(instance, ProcessType::PostStart);
-      return true;
-    case State::PostStart:
-      return idle(ProcessType::PostStart);
-    case State::Running:
-      enter_running(instance, from);
-      return false;
-    case State::PreStopping:
-      start_process(instance, ProcessType::PreStop);
-      return true;
-    case State::PreStop:
-      return idle(ProcessType::PreStop);
+    case State::Waiting: enter_waiting(instance); return false;
+    case State::Starting: enter_starting(instance); return false;
+    case State::SecuritySpawning: start_process(instance, ProcessType::Security); return true;
+    case State::Security: return idle(ProcessType::Security);
+    case State::PreStarting: start_process(instance, ProcessType::PreStart); return true;
+    case State::PreStart: return idle(ProcessType::PreStart);
+    case State::Spawning: start_process(instance, ProcessType::Main); return true;
+    case State::Spawned: return idle(ProcessType::Main);
+    case State::PostStarting: start_process(instance, ProcessType::PostStart); return true;
+    case State::PostStart: return idle(ProcessType::PostStart);
+    case State::Running: enter_running(instance, from); return false;
+    case State::PreStopping: start_process(instance, ProcessType::PreStop); return true;
+    case State::PreStop: return idle(ProcessType::PreStop);
     case State::Stopping:
       instance.restarting_ = false;  // the full cycle has begun
       queue_job_event(instance, "stopping", true);
       return false;
-    case State::Killed:
-      return enter_killed(instance);
-    case State::PostStopping:
-      start_process(instance, ProcessType::PostStop);
-      return true;
-    case State::PostStop:
-      return idle(ProcessType::PostStop);
+    case State::Killed: return enter_killed(instance);
+    case State::PostStopping: start_process(instance, ProcessType::PostStop); return true;
+    case State::PostStop: return idle(ProcessType::PostStop);
   }
   return false;
 }

@@ -33,7 +33,9 @@ Result<std::unique_ptr<LogStreams>> LogStreams::create(sd_event* loop, Options o
     return failure(
         fmt::format("the path of the logger is not absolute: '{}'", printable(options.program)));
   }
-  return std::unique_ptr<LogStreams>(new LogStreams(loop, std::move(options), std::move(warn)));
+  std::unique_ptr<LogStreams> streams(new LogStreams(loop, std::move(options), std::move(warn)));
+  if (auto made = streams->make_timer(); !made) return std::unexpected(made.error());
+  return streams;
 }
 
 LogStreams::LogStreams(sd_event* loop, Options options, Warn warn)
@@ -65,7 +67,7 @@ void LogStreams::open(StreamId id, UniqueFd source, std::string path) {
   if (socket_) {
     queue_.push_back({Order::Open, id});
     send_queued();
-  } else if (!timer_armed_) {
+  } else if (!timer_is_armed()) {
     start();
   }
 }
@@ -147,22 +149,32 @@ void LogStreams::back_off(bool quickly) {
   wake_after(delay_);
 }
 
-void LogStreams::wake_after(std::uint64_t microseconds) {
-  if (timer_armed_) return;
+/// Made before it is needed: that may be when there are no descriptors left.
+Result<void> LogStreams::make_timer() {
   sd_event_source* source = nullptr;
   const auto handler = [](sd_event_source*, std::uint64_t, void* self) {
     static_cast<LogStreams*>(self)->on_timer();
     return 0;
   };
-  const auto error = sd_event_add_time(loop_.get(), &source, CLOCK_MONOTONIC, now() + microseconds,
-                                       kAccuracy, handler, this);
-  if (error < 0) return warn_(fmt::format("unable to set a timer: {}", std::strerror(-error)));
+  const auto error =
+      sd_event_add_time(loop_.get(), &source, CLOCK_MONOTONIC, 0, kAccuracy, handler, this);
+  if (error < 0) return failure(fmt::format("unable to make a timer: {}", std::strerror(-error)));
   timer_.reset(source);
-  timer_armed_ = true;
+  sd_event_source_set_enabled(source, SD_EVENT_OFF);
+  return {};
+}
+
+void LogStreams::wake_after(std::uint64_t microseconds) {
+  if (timer_is_armed()) return;
+  sd_event_source_set_time(timer_.get(), now() + microseconds);
+  sd_event_source_set_enabled(timer_.get(), SD_EVENT_ONESHOT);
+}
+
+bool LogStreams::timer_is_armed() const {
+  return sd_event_source_get_enabled(timer_.get(), nullptr) > 0;
 }
 
 void LogStreams::on_timer() {
-  timer_armed_ = false;
   if (socket_) {
     send_queued();
   } else if (!streams_.empty()) {

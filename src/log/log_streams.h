@@ -83,6 +83,8 @@ class LogStreams final : public StreamSink {
   void died();
   void report_death();
   void back_off(bool quickly);
+  [[nodiscard]] Result<void> make_timer();
+  [[nodiscard]] bool timer_is_armed() const;
   void wake_after(std::uint64_t microseconds);
   void on_timer();
 
@@ -100,8 +102,7 @@ class LogStreams final : public StreamSink {
   pid_t pid_ = 0;
   UniqueFd socket_;
   Source socket_source_;
-  Source timer_;  ///< armed: a restart, or another try to send, is due then
-  bool timer_armed_ = false;
+  Source timer_;                  ///< armed: a restart, or another try to send, is due then
   std::uint64_t started_at_ = 0;  ///< monotonic, in microseconds
   std::uint64_t delay_ = 0;       ///< before the next start, in microseconds
   int start_error_ = 0;           ///< errno of the exec that failed

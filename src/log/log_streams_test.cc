@@ -193,6 +193,17 @@ TEST_F(LogStreamsTest, SourceThatCannotBeWatchedIsDone) {
   ASSERT_TRUE(manager_.run_until_done());
 }
 
+TEST_F(LogStreamsTest, BlockingSourceStopsNobody) {
+  auto blocking = make_pipe();
+  ::fcntl(blocking.source.value(), F_SETFL, 0);
+  manager_.open(std::move(blocking.source), folder_.file("blocking.log"));
+  write_all(blocking.job.value(), "x");
+  auto [source, job] = make_pipe();
+  manager_.open(std::move(source), path_);
+  write_all(job.value(), "heard\n");
+  ASSERT_TRUE(manager_.run_until_contents(path_, "heard\n"));
+}
+
 TEST_F(LogStreamsTest, NoisyStreamStarvesNobody) {
   auto noisy = make_pipe();
   auto quiet = make_pipe();

@@ -108,8 +108,8 @@ void Logger::read_control() {
         warn_(fmt::format("a message of the manager was ignored: {}", receipt.problem));
         break;
       case Receipt::Status::Received:
-        if (auto* open = std::get_if<OpenStream>(&receipt.message)) {
-          open_stream(std::move(*open), std::move(receipt.descriptor));
+        if (const auto* open = std::get_if<OpenStream>(&receipt.message)) {
+          open_stream(*open, std::move(receipt.descriptor));
         } else if (const auto* close = std::get_if<CloseStream>(&receipt.message)) {
           close_stream(close->id);
         } else {
@@ -174,7 +174,7 @@ void Logger::send_done() {
   }
 }
 
-void Logger::open_stream(OpenStream message, UniqueFd source) {
+void Logger::open_stream(const OpenStream& message, UniqueFd source) {
   const auto id = message.id;
   if (streams_.contains(id)) {
     warn_(fmt::format("stream {} was opened twice; the second is ignored", id.value));

@@ -61,7 +61,7 @@ class Logger {
   [[nodiscard]] bool has_room() const;
   void send_done();
 
-  void open_stream(OpenStream message, UniqueFd source);
+  void open_stream(const OpenStream& message, UniqueFd source);
   void close_stream(StreamId id);
   void pump(StreamId id);
   void end_stream(StreamId id);

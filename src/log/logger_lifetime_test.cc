@@ -4,6 +4,7 @@
 #include <future>
 #include <sstream>
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -115,6 +116,20 @@ TEST_F(LoggerLifetimeTest, KilledInTheMiddleTheStreamGoesOn) {
   EXPECT_EQ(manager.warnings().size(), 2U);
 }
 
+TEST_F(LoggerLifetimeTest, NextLoggerHearsThatAProcessHasEnded) {
+  Manager manager;
+  auto master = make_pty_master();
+  if (!master) GTEST_SKIP() << "no pseudo terminals here";
+  auto [source, job] = make_pipe();
+  manager.open(std::move(source), path_);
+  write_all(job.value(), "x");
+  ASSERT_TRUE(manager.run_until_contents(path_, "x"));
+  manager.kill_logger();
+  // Never opened, so that only the end of its process ends it.
+  manager.streams().close(manager.open(std::move(master), folder_.file("pty.log")));
+  ASSERT_TRUE(manager.run_until([&] { return manager.streams().live_streams() == 1; }));
+}
+
 TEST_F(LoggerLifetimeTest, LoggerOutlivesTheManagerUntilEveryStreamHasEnded) {
   Manager manager;
   auto first = make_pipe();
@@ -200,6 +215,23 @@ TEST_F(LoggerLifetimeTest, MissingProgramIsSaidOnceAndTriedAgain) {
   ASSERT_TRUE(manager.run_until_done());
   EXPECT_EQ(contents(path_), "waits\n");
   EXPECT_EQ(manager.warnings().size(), 1U);
+}
+
+TEST_F(LoggerLifetimeTest, StartThatFailsForLackOfDescriptorsIsTriedAgain) {
+  Manager manager;
+  auto [source, job] = make_pipe();
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  const rlimit none{0, before.rlim_max};
+  ::setrlimit(RLIMIT_NOFILE, &none);
+  manager.open(std::move(source), path_);
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  ASSERT_EQ(manager.warnings().size(), 1U);
+  EXPECT_TRUE(manager.warnings()[0].contains("unable to create a socket: Too many open files"))
+      << manager.warnings()[0];
+  write_all(job.value(), "waits\n");
+  ASSERT_TRUE(manager.run_until_contents(path_, "waits\n"));
+  EXPECT_EQ(manager.warnings(), std::vector{manager.warnings()[0]});
 }
 
 TEST_F(LoggerLifetimeTest, ProgramThatDiesAtOnceIsNotStartedInASpin) {

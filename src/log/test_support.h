@@ -19,6 +19,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <systemd/sd-event.h>
@@ -114,6 +115,11 @@ inline std::ptrdiff_t descriptor_count(pid_t pid) {
 class Manager {
  public:
   explicit Manager(LogStreams::Options options = {UPKEEP_LOGGER_PROGRAM, {}}) {
+    rlimit descriptors{};
+    ::getrlimit(RLIMIT_NOFILE, &descriptors);
+    descriptors.rlim_cur = descriptors.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &descriptors);
+    std::signal(SIGPIPE, SIG_IGN);  // a job whose stream is dropped fails its test, not all
     sd_event_new(&loop_);
     auto created = LogStreams::create(loop_, std::move(options), [this](std::string text) {
       warnings_.push_back(std::move(text));

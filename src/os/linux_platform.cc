@@ -13,6 +13,7 @@
 
 #include "base/signals.h"
 #include "os/log_path.h"
+#include "os/proc_file.h"
 
 // glibc 2.36 forgets to tell C++ that these are C.
 extern "C" {
@@ -285,7 +286,7 @@ void LinuxPlatform::on_unknown(const ChildStatus& status) {
 
 /// Only children of processes we trace are trapped without being known.
 void LinuxPlatform::on_trap_of_stranger(pid_t pid, int signal) {
-  const pid_t parent = tracer::parent_of(pid);
+  const pid_t parent = parent_of(pid);
   const auto* process = find_pid(parent);
   const bool will_be_named =
       parent == 0 || (process != nullptr && process->trace == Trace::Running);
@@ -375,12 +376,19 @@ void LinuxPlatform::look_after_adopted(core::SpawnId id) {
   siginfo_t info{};
   const int result = ::waitid(P_PIDFD, static_cast<id_t>(process->pidfd.value()), &info,
                               WEXITED | WNOHANG | WNOWAIT);
-  if (result < 0 && errno == ECHILD) vanish(id);
+  if (result < 0 && errno == ECHILD) end_of_anothers_child(id);
 }
 
-void LinuxPlatform::vanish(core::SpawnId id) {
+/// Its parent will reap it or has done so. Until then /proc knows the status.
+void LinuxPlatform::end_of_anothers_child(core::SpawnId id) {
+  const auto& process = *find(id);
+  auto status = zombie_status(process.pid);
+  // Asked afterwards: if it is still there the status was its own and not that of a successor.
+  if (::pidfd_send_signal(process.pidfd.value(), 0, nullptr, 0) < 0) status.reset();
   forget(id);
-  changed(id, core::Vanished{});
+  if (!status) return changed(id, core::Vanished{});
+  if (WIFSIGNALED(*status)) return changed(id, core::Signalled{WTERMSIG(*status)});
+  changed(id, core::Exited{WEXITSTATUS(*status)});
 }
 
 // ---- Signals ---------------------------------------------------------------------------------

@@ -108,7 +108,7 @@ class LinuxPlatform final : public core::Platform {
   void follow(Process& process, pid_t child);
   void watch_pidfd(Process& process);
   void look_after_adopted(core::SpawnId id);
-  void vanish(core::SpawnId id);
+  void end_of_anothers_child(core::SpawnId id);
   [[nodiscard]] int send(const Process& process, int signal, core::SignalTarget target);
 
   [[nodiscard]] Process* find(core::SpawnId id);

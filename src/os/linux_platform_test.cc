@@ -163,10 +163,8 @@ TEST_F(LinuxPlatformTest, RunsInItsOwnSessionInRoot) {
   const auto id =
       spawn(script("read a b c parent group session rest </proc/$$/stat\n"
                    "echo $$ $group $session $PWD"));
-  ASSERT_TRUE(run_until_history(id, 1));
-  const pid_t child = pid(id);
   ASSERT_TRUE(run_until_ended(id));
-  EXPECT_EQ(sink_.text(id.value), fmt::format("{0} {0} {0} /\n", child));
+  EXPECT_EQ(sink_.text(id.value), fmt::format("{0} {0} {0} /\n", first_pid(id)));
 }
 
 TEST_F(LinuxPlatformTest, SessionInitStaysInItsDirectory) {
@@ -407,18 +405,20 @@ TEST_F(LinuxPlatformTest, StopIsReportedAndLeftUntilResumed) {
 
 // ---- Resources of the manager ----------------------------------------------------------------
 
-/// Leaves the process no free descriptor for as long as it lives.
-class NoDescriptors {
+/// Leaves the process two free descriptors for as long as it lives, one less than a spawn takes.
+/// (Not none: the undefined behaviour sanitizer needs a pipe of its own.)
+class FewDescriptors {
  public:
-  NoDescriptors() {
+  FewDescriptors() {
     ::getrlimit(RLIMIT_NOFILE, &before_);
-    const UniqueFd next(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    const rlimit none{static_cast<rlim_t>(next.value()), before_.rlim_max};
-    ::setrlimit(RLIMIT_NOFILE, &none);
+    const UniqueFd first(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    const UniqueFd second(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    const rlimit few{static_cast<rlim_t>(second.value()) + 1, before_.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &few);
   }
-  NoDescriptors(const NoDescriptors&) = delete;
-  NoDescriptors& operator=(const NoDescriptors&) = delete;
-  ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  FewDescriptors(const FewDescriptors&) = delete;
+  FewDescriptors& operator=(const FewDescriptors&) = delete;
+  ~FewDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
 
  private:
   rlimit before_{};
@@ -427,7 +427,7 @@ class NoDescriptors {
 TEST_F(LinuxPlatformTest, ShortageIsSurvived) {
   core::SpawnId id;
   {
-    const NoDescriptors shortage;
+    const FewDescriptors shortage;
     id = spawn(exec("true"));
     ASSERT_TRUE(run_until([&] { return sd_event_run(loop_.get(), 0) == 0; }));
     EXPECT_TRUE(history(id).empty());
@@ -436,12 +436,12 @@ TEST_F(LinuxPlatformTest, ShortageIsSurvived) {
   EXPECT_EQ(history(id), (History{"spawned", "exited 0"}));
   ASSERT_EQ(messages_.size(), 1U);
   EXPECT_EQ(messages_[0],
-            "job main: unable to create a pipe for the set-up: Too many open files; "
+            "job main: unable to create a terminal to log from: Too many open files; "
             "trying again");
 }
 
 TEST_F(LinuxPlatformTest, LastingShortageFailsWithoutSpinning) {
-  const NoDescriptors shortage;
+  const FewDescriptors shortage;
   const auto id = spawn(exec("true"));
   int turns = 0;
   ASSERT_TRUE(run_until([&] {
@@ -449,14 +449,14 @@ TEST_F(LinuxPlatformTest, LastingShortageFailsWithoutSpinning) {
     return !history(id).empty();
   }));
   EXPECT_EQ(history(id),
-            History{"failed: unable to create a pipe for the set-up: Too many open files"});
+            History{"failed: unable to create a terminal to log from: Too many open files"});
   EXPECT_LT(turns, 400);
 }
 
 TEST_F(LinuxPlatformTest, WaitingSpawnCanBeCalledOff) {
   core::SpawnId id;
   {
-    const NoDescriptors shortage;
+    const FewDescriptors shortage;
     id = spawn(exec("true"));
     platform_->signal(id, SIGTERM, SignalTarget::Group);
   }

@@ -145,7 +145,7 @@ void PlatformTest::note(const core::Input& input) {
   if (const auto* result = std::get_if<core::SpawnResult>(&input)) {
     auto& record = histories_[result->id.value];
     if (result->outcome) {
-      pids_[result->id.value] = *result->outcome;
+      pids_[result->id.value] = first_pids_[result->id.value] = *result->outcome;
       record.emplace_back("spawned");
     } else {
       record.push_back("failed: " + result->outcome.error().description);

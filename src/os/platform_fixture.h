@@ -57,7 +57,10 @@ class PlatformTest : public ::testing::Test {
   /// What has been said of a process, in order: "spawned", "failed: why", "exited 0",
   /// "signalled TERM", "stopped STOP", "forked", "executed", "vanished".
   [[nodiscard]] const History& history(core::SpawnId id) { return histories_[id.value]; }
+  /// The process now meant; 0 once it has ended.
   [[nodiscard]] pid_t pid(core::SpawnId id) { return pids_[id.value]; }
+  /// The process that was started.
+  [[nodiscard]] pid_t first_pid(core::SpawnId id) { return first_pids_[id.value]; }
 
   /// Runs the job to its end; what it printed.
   std::string output_of(conf::JobDefinition job);
@@ -84,7 +87,7 @@ class PlatformTest : public ::testing::Test {
   std::string directory_;
   std::uint64_t last_id_ = 0;
   std::map<std::uint64_t, History> histories_;
-  std::map<std::uint64_t, pid_t> pids_;
+  std::map<std::uint64_t, pid_t> pids_, first_pids_;
 };
 
 }  // namespace upkeep::os

@@ -36,16 +36,6 @@ std::optional<pid_t> forked_child(pid_t pid) {
   return static_cast<pid_t>(child);
 }
 
-pid_t parent_of(pid_t pid) {
-  constexpr std::string_view kKey = "PPid:";
-  std::ifstream status(fmt::format("/proc/{}/status", pid));
-  for (std::string line; std::getline(status, line);) {
-    if (!line.starts_with(kKey)) continue;
-    return static_cast<pid_t>(std::atoi(line.c_str() + kKey.size()));
-  }
-  return 0;
-}
-
 std::optional<int> EarlyChildren::claim(pid_t child) {
   const auto found = children_.find(child);
   if (found == children_.end()) return std::nullopt;

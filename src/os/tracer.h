@@ -23,9 +23,6 @@ void detach(pid_t pid, int signal = 0);
 /// The child, when the process is stopped because it has forked.
 [[nodiscard]] std::optional<pid_t> forked_child(pid_t pid);
 
-/// The parent of a process, from /proc; 0 if that cannot be told.
-[[nodiscard]] pid_t parent_of(pid_t pid);
-
 /// A forked child can be seen to stop before its parent is seen to fork. Such children wait here
 /// until the parent's event names them.
 class EarlyChildren {

@@ -75,6 +75,27 @@ TEST_F(Events, AFailedEventFailsItsEmitter) {
   EXPECT_EQ(sim.events().back(), "go/failed A=1");
 }
 
+TEST_F(Events, AFailedEventIsNotFollowedByAnother) {  // 3.7: no go/failed/failed
+  sim.define("job", "start on go/failed\ntask\nexec fail\n");
+  programs({{"job/main", {.runs = 1s, .status = 1}}});
+  const auto emitted = sim.emit("go/failed");
+  sim.run_until_quiet();
+  EXPECT_EQ(sim.outcome(emitted), "Event failed");
+  EXPECT_EQ(sim.events().back(), "go/failed");
+}
+
+TEST_F(Events, AStopByEventReleasesWhoWaitedForTheStart) {  // 2.8
+  sim.define("web", "stop on down\npre-start exec slow\nexec web\n");
+  programs({{"web/pre-start", {.runs = 10s}}});
+  const auto started = sim.start("web");
+  sim.run_for(1s);
+  const auto down = sim.emit("down");
+  EXPECT_EQ(sim.outcome(started), "ok");
+  EXPECT_EQ(sim.outcome(down), "waiting");
+  sim.run_until_quiet();
+  EXPECT_EQ(sim.outcome(down), "ok");
+}
+
 TEST_F(Events, HalfAConditionHoldsItsEvent) {  // 3.3, keep
   sim.define("job", "start on a and (b or c)\ntask\nexec work\n");
   programs({{"job/main", {.runs = 1s}}});
@@ -131,7 +152,7 @@ TEST_F(Events, Q9_AnInstanceNameThatCannotBeExpandedHarmsNoOtherJob) {
   sim.run_until_quiet();
   EXPECT_EQ(sim.status("b"), "start/running");
   EXPECT_EQ(sim.messages().front(),
-            "a: not started by event go: instance name: Unknown parameter: NOSUCH");
+            "a not started by event go: instance name: Unknown parameter: NOSUCH");
 }
 
 TEST_F(Events, Q16_AJobCannotWaitForItsOwnStopping) {

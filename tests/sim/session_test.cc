@@ -73,7 +73,7 @@ TEST_F(Session, AJobThatHangsDoesNotKeepTheSessionForEver) {
   sim.end_session(Type::Shutdown);  // a second request changes nothing
   sim.run_for(7s);
   EXPECT_TRUE(sim.has_ended());
-  EXPECT_EQ(sim.messages().back(), "web: post-stop process 102 outlives the session");
+  EXPECT_EQ(sim.messages().back(), "web post-stop process (102) outlives the session");
 }
 
 }  // namespace

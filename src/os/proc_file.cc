@@ -1,0 +1,58 @@
+#include "os/proc_file.h"
+
+#include <charconv>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <string_view>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/strings.h"
+
+namespace upkeep::os {
+namespace {
+
+std::string read_file(pid_t pid, std::string_view name) {
+  std::ifstream file(fmt::format("/proc/{}/{}", pid, name));
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::optional<int> number(std::string_view text) {
+  int value = 0;
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (result.ec != std::errc{}) return std::nullopt;
+  return value;
+}
+
+/// The first number after `key` and its tab in a file of "Key:\tvalue" lines.
+std::optional<int> status_number(pid_t pid, std::string_view key) {
+  const auto text = read_file(pid, "status");
+  const auto wanted = fmt::format("\n{}:\t", key);
+  const auto found = text.find(wanted);
+  if (found == std::string::npos) return std::nullopt;
+  return number(std::string_view(text).substr(found + wanted.size()));
+}
+
+}  // namespace
+
+pid_t parent_of(pid_t pid) {
+  return status_number(pid, "PPid").value_or(0);
+}
+
+std::optional<int> zombie_status(pid_t pid) {
+  constexpr std::size_t kState = 0;      // field 3 of proc(5), the first after the name
+  constexpr std::size_t kExitCode = 49;  // field 52
+  const auto text = read_file(pid, "stat");
+  // The name is in parentheses and may contain anything, also blanks and parentheses.
+  const auto name_end = text.rfind(") ");
+  if (name_end == std::string::npos) return std::nullopt;
+  const auto fields = split(std::string_view(text).substr(name_end + 2), ' ');
+  if (fields.size() <= kExitCode || fields[kState] != "Z") return std::nullopt;
+  const auto status = number(fields[kExitCode]);
+  const bool certain = status && (*status != 0 || status_number(pid, "Uid") == int(::geteuid()));
+  return certain ? status : std::nullopt;
+}
+
+}  // namespace upkeep::os
