@@ -269,20 +269,20 @@ class Daemon:
         return int(match[1]) if match else None
 
     def monitor(self):
-        monitor = EventMonitor(self.address(), self.network_pid())
+        monitor = EventMonitor(self.address(), self.namespace_pid())
         self.monitors.append(monitor)
         return monitor
 
     def connection(self):
-        connection = Connection(self.address(), self.network_pid())
+        connection = Connection(self.address(), self.namespace_pid())
         self.monitors.append(connection)
         return connection
 
     def address(self):
         return SYSTEM_ADDRESS
 
-    def network_pid(self):
-        """A process in whose network namespace the socket is, or None for our own."""
+    def namespace_pid(self):
+        """A process in whose namespaces clients have to be, or None for our own."""
         return None
 
 
@@ -469,7 +469,7 @@ class Namespaced(Daemon):
             self.console_reader.join()
             os.close(master)
 
-    def network_pid(self):
+    def namespace_pid(self):
         return self.init_pid
 
     def inside(self, *command):
