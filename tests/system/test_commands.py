@@ -388,7 +388,7 @@ def test_version(daemon):
     answer = daemon.run("initctl", "version")
     assert (answer.code, answer.err) == (0, "")
     # Package scripts take the third word and cut the parenthesis off.
-    assert re.fullmatch(r"init \(upstart 1\.13\.2\) upkeep \d+\.\d+\.\d+\n", answer.out)
+    assert answer.out == "init (upstart 1.13.2)\n"
 
 
 @pytest.mark.parametrize("program", ["initctl", "status"])
