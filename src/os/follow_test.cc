@@ -232,7 +232,7 @@ class EarlyChildTest : public FollowTest {
     }));
   }
 
-  ~EarlyChildTest() override {
+  void TearDown() override {
     for (const pid_t process : {grandchild_, child_, first_pid(id_)}) {
       if (process > 1) ::kill(process, SIGKILL);
     }

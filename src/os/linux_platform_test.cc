@@ -67,6 +67,7 @@ TEST_F(LinuxPlatformTest, FastExitIsAlwaysSpawnedFirst) {
   constexpr int kBatch = 25;
   for (int batch = 0; batch < kBatches; ++batch) {
     std::vector<core::SpawnId> ids;
+    ids.reserve(kBatch);
     for (int i = 0; i < kBatch; ++i) ids.push_back(spawn(exec("true")));
     for (const auto id : ids) {
       ASSERT_TRUE(run_until_ended(id));
@@ -213,6 +214,7 @@ TEST_F(LinuxPlatformTest, NoConsoleMeansNullEverywhere) {
 
 TEST_F(LinuxPlatformTest, NoDescriptorLeaks) {
   const UniqueFd careless(::open("/dev/null", O_RDONLY));
+  ASSERT_TRUE(careless);
   const UniqueFd high(::fcntl(careless.value(), F_DUPFD, 500));
   const UniqueFd nine(::dup2(careless.value(), 9));
   // Descriptor 3 is the directory that ls reads.
