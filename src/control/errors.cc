@@ -9,22 +9,14 @@ namespace upkeep::control {
 const char* error_name(core::RequestErrorCode code) {
   using enum core::RequestErrorCode;
   switch (code) {
-    case InvalidArguments:
-      return SD_BUS_ERROR_INVALID_ARGS;
-    case UnknownJob:
-      return dbus::kErrorUnknownJob;
-    case UnknownInstance:
-      return dbus::kErrorUnknownInstance;
-    case AlreadyStarted:
-      return dbus::kErrorAlreadyStarted;
-    case AlreadyStopped:
-      return dbus::kErrorAlreadyStopped;
-    case NotRunning:
-      return dbus::kErrorNotRunning;
-    case JobFailed:
-      return dbus::kErrorJobFailed;
-    case EventFailed:
-      return dbus::kErrorEventFailed;
+    case InvalidArguments: return SD_BUS_ERROR_INVALID_ARGS;
+    case UnknownJob: return dbus::kErrorUnknownJob;
+    case UnknownInstance: return dbus::kErrorUnknownInstance;
+    case AlreadyStarted: return dbus::kErrorAlreadyStarted;
+    case AlreadyStopped: return dbus::kErrorAlreadyStopped;
+    case NotRunning: return dbus::kErrorNotRunning;
+    case JobFailed: return dbus::kErrorJobFailed;
+    case EventFailed: return dbus::kErrorEventFailed;
   }
   return SD_BUS_ERROR_FAILED;
 }
