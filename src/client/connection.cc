@@ -14,13 +14,10 @@ constexpr auto kForever = static_cast<std::uint64_t>(-1);
 
 std::string_view party(Endpoint::Kind kind) {
   switch (kind) {
-    case Endpoint::Kind::SystemBus:
-      return "system bus";
-    case Endpoint::Kind::SessionBus:
-      return "session bus";
+    case Endpoint::Kind::SystemBus: return "system bus";
+    case Endpoint::Kind::SessionBus: return "session bus";
     case Endpoint::Kind::UserSocket:
-    case Endpoint::Kind::SystemSocket:
-      break;
+    case Endpoint::Kind::SystemSocket: break;
   }
   return "Upstart";
 }
@@ -67,12 +64,8 @@ int start(const Endpoint& endpoint, dbus::Bus& bus) {
   sd_bus* made = nullptr;
   int result = 0;
   switch (endpoint.kind) {
-    case Endpoint::Kind::SystemBus:
-      result = sd_bus_open_system(&made);
-      break;
-    case Endpoint::Kind::SessionBus:
-      result = sd_bus_open_user(&made);
-      break;
+    case Endpoint::Kind::SystemBus: result = sd_bus_open_system(&made); break;
+    case Endpoint::Kind::SessionBus: result = sd_bus_open_user(&made); break;
     case Endpoint::Kind::UserSocket:
     case Endpoint::Kind::SystemSocket:
       // Not a bus client: the other end knows no Hello.

@@ -64,7 +64,7 @@ class ServerHarness {
         .set_log_priority = [this](core::Priority chosen) { priority = chosen; },
         .log = [this](core::Priority, std::string_view text) { warnings.emplace_back(text); },
     };
-    options.address = "unix:abstract=" + address_name_;
+    options.address = address();
     options.version = "init (upstart 1.13.2)";
     auto created = ControlServer::create(loop_, std::move(options), std::move(hooks));
     if (!created) {
@@ -93,6 +93,8 @@ class ServerHarness {
     handle(core::ConfChange{
         core::JobDefined{std::make_shared<const conf::JobDefinition>(std::move(*definition))}});
   }
+
+  [[nodiscard]] std::string address() const { return "unix:abstract=" + address_name_; }
 
   /// One turn of the loop, waiting up to `milliseconds` for something to happen.
   void turn(std::uint64_t milliseconds) {

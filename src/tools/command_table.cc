@@ -99,12 +99,9 @@ constexpr std::array kCommands{
 
 std::string_view title(Group group) {
   switch (group) {
-    case Group::Job:
-      return "Job commands:";
-    case Group::Event:
-      return "Event commands:";
-    case Group::Other:
-      break;
+    case Group::Job: return "Job commands:";
+    case Group::Event: return "Event commands:";
+    case Group::Other: break;
   }
   return "Other commands:";
 }

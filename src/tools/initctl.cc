@@ -91,14 +91,9 @@ Done<> run_command(const std::string& program, const Command& command, Settings 
   auto arguments = read_options(words, options);
   if (!arguments) return usage_error(arguments.error().message);
   switch (settings.show) {
-    case Settings::Show::Help:
-      print_help(program, command, options);
-      return {};
-    case Settings::Show::Version:
-      print_version(program);
-      return {};
-    case Settings::Show::Nothing:
-      break;
+    case Settings::Show::Help: print_help(program, command, options); return {};
+    case Settings::Show::Version: print_version(program); return {};
+    case Settings::Show::Nothing: break;
   }
   Invocation invocation{program, settings, std::move(*arguments)};
   return command.run(invocation);
