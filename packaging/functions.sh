@@ -32,12 +32,21 @@ allow_service_starts() {
   "${as_root[@]}" rm -f "$policy_file"
 }
 
-# Turns the chatter of apt-get into a line now and then; all of it goes to the file $1.
+# Turns the chatter of apt-get into a line now and then; all of it goes to the file $1. (A loop and
+# not awk, which may hold lines back until it has many.)
 apt_progress() {
-  tee -a "$1" | awk '
-    /newly installed/ { total = $3; print "  " $0; fflush() }
-    /^Setting up/ { if (++done % 20 == 0) { print "  set up " done " of " total; fflush() } }
-    /^E:/ { print; fflush() }'
+  local line total=0 done=0
+  while IFS= read -r line; do
+    printf '%s\n' "$line" >>"$1"
+    case $line in
+      *' newly installed'*)
+        say "  $line"
+        [[ $line =~ ([0-9]+)\ newly ]] && total=${BASH_REMATCH[1]}
+        ;;
+      'Setting up '*) ((++done % 20)) || say "  set up $done of $total" ;;
+      E:*) say "  $line" ;;
+    esac
+  done
 }
 
 # install_packages NAME...: installs what is missing, as root or by sudo. Fails with the reason.
@@ -81,18 +90,23 @@ install_packages() {
 
 # Turns ninja's line for each step into one for each tenth; anything else it says is shown.
 build_progress() {
-  awk '
-    match($0, /^\[[0-9]+\/[0-9]+\]/) {
-      split(substr($0, 2, RLENGTH - 2), step, "/")
-      tenth = int(step[1] * 10 / step[2])
-      if (tenth != last) {
-        print "  built " step[1] " of " step[2]
-        fflush()
-        last = tenth
-      }
-      next
-    }
-    { print; fflush() }'
+  local line last=0
+  while IFS= read -r line; do
+    if [[ $line =~ ^\[([0-9]+)/([0-9]+)\]\  ]]; then
+      tenth_reached built "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
+    else
+      say "$line"
+    fi
+  done
+}
+
+# tenth_reached WORD STEP ALL: says so when another tenth is done. Keeps count in the caller's `last`.
+tenth_reached() {
+  local tenth=$(($2 * 10 / $3))
+  if ((tenth > last)); then
+    say "  $1 $2 of $3"
+    last=$tenth
+  fi
 }
 
 # build_preset NAME: configures and builds build/NAME below the current directory.

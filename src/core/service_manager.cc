@@ -55,6 +55,7 @@ void ServiceManager::settle() {
     attention_.erase(next);
     visit(*events_.at(walked_to_));
   }
+  if (attention_.empty()) walked_to_ = 0;  // the next walk begins with the oldest again
 }
 
 const JobClass* ServiceManager::find_job(std::string_view name) const {

@@ -7,10 +7,10 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-CommandLine exec(std::string text) {
+CommandLine exec(const std::string& text) {
   return command_line({conf::Command::Form::Exec, text});
 }
-CommandLine script(std::string text) {
+CommandLine script(const std::string& text) {
   return command_line({conf::Command::Form::Script, text});
 }
 

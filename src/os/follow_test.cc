@@ -195,25 +195,84 @@ TEST_F(FollowTest, SignalToAChildThatHasGoneVanishes) {
   ::kill(first_pid(id), SIGKILL);
 }
 
-TEST_F(FollowTest, ChildStoppedBeforeItsParentIsSeenToFork) {
-  // Many forks at once, so that both orders of the two stops occur.
-  std::vector<core::SpawnId> ids;
-  for (int i = 0; i < 60; ++i) {
-    ids.push_back(spawn_traced(script("( exit 5 ) & exit 0")));
-    ids.push_back(spawn_traced(script("( exit 6 ) & wait")));
-  }
+TEST_F(FollowTest, ManyAtOnceAreKeptApart) {
   react_ = [this](const core::Input& input) {
     const auto* change = std::get_if<core::ProcessChange>(&input);
     if (change != nullptr && std::holds_alternative<core::Forked>(change->what)) {
       platform_->resume(change->id, Resume::Continue);
     }
   };
+  std::vector<core::SpawnId> ids;
+  for (int i = 0; i < 60; ++i) {
+    ids.push_back(spawn_traced(script("( exit 5 ) & exit 0")));
+    ids.push_back(spawn_traced(script("( exit 6 ) & wait")));
+  }
   for (std::size_t i = 0; i < ids.size(); ++i) {
     ASSERT_TRUE(run_until_ended(ids[i]));
     // Traced to its end, so that its status is known whoever its parent is.
     const auto end = i % 2 == 0 ? "exited 5" : "exited 6";
     EXPECT_EQ(history(ids[i]), (History{"spawned", "forked", end}));
   }
+}
+
+/// The kernel shows a grandchild before its parent, if that is not our own child: newest first.
+/// Both have stopped here before the platform looks.
+class EarlyChildTest : public FollowTest {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(::mkfifo(path("fifo").c_str(), 0600), 0);
+    id_ = spawn_traced(script("( ( read never <" + path("fifo") + " ) & wait ) & wait"));
+    ASSERT_TRUE(run_until_history(id_, 2));
+    child_ = pid(id_);
+    platform_->resume(id_, Resume::Continue);
+    ASSERT_TRUE(wait_for([&] {
+      std::ifstream children(fmt::format("/proc/{0}/task/{0}/children", child_));
+      children >> grandchild_;
+      return is_trapped(child_) && is_trapped(grandchild_);
+    }));
+  }
+
+  void TearDown() override {
+    for (const pid_t process : {grandchild_, child_, first_pid(id_)}) {
+      if (process > 1) ::kill(process, SIGKILL);
+    }
+  }
+
+  static bool is_trapped(pid_t pid) { return status_field(pid, "State").starts_with("t"); }
+
+  core::SpawnId id_;
+  pid_t child_ = 0;
+  pid_t grandchild_ = 0;
+};
+
+TEST_F(EarlyChildTest, IsClaimedByItsParent) {
+  ASSERT_TRUE(run_until_history(id_, 3));
+  EXPECT_EQ(history(id_), (History{"spawned", "forked", "forked"}));
+  EXPECT_EQ(pid(id_), grandchild_);
+  platform_->resume(id_, Resume::Detach);
+  EXPECT_EQ(status_field(grandchild_, "TracerPid"), "0");
+}
+
+TEST_F(EarlyChildTest, IsLetGoWhenItsParentCannotNameIt) {
+  ::kill(child_, SIGKILL);
+  ASSERT_TRUE(wait_for([&] { return status_field(child_, "State").starts_with("Z"); }));
+  ASSERT_TRUE(run_until_ended(id_));
+  EXPECT_EQ(history(id_), (History{"spawned", "forked", "signalled KILL"}));
+  EXPECT_TRUE(run_until([&] { return status_field(grandchild_, "TracerPid") == "0"; }));
+  EXPECT_FALSE(is_trapped(grandchild_));
+}
+
+TEST(EarlyChildren, WaitForTheirParent) {
+  tracer::EarlyChildren early;
+  early.add(11, 10, SIGSTOP);
+  early.add(12, 10, SIGTERM);
+  early.add(21, 20, SIGSTOP);
+  EXPECT_EQ(early.claim(12), SIGTERM);
+  EXPECT_EQ(early.claim(12), std::nullopt);
+  EXPECT_EQ(early.abandon(10), std::vector<pid_t>{11});
+  EXPECT_EQ(early.claim(11), std::nullopt);
+  early.forget(21);
+  EXPECT_EQ(early.claim(21), std::nullopt);
 }
 
 TEST_F(FollowTest, NothingStaysStoppedWhenTheParentDiesInTheFork) {

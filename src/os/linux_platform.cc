@@ -464,7 +464,7 @@ void LinuxPlatform::forget(core::SpawnId id) {
 }
 
 void LinuxPlatform::changed(core::SpawnId id, decltype(core::ProcessChange::what) what) {
-  deliver_(core::ProcessChange{id, std::move(what)});
+  deliver_(core::ProcessChange{id, what});
 }
 
 void LinuxPlatform::later(core::SpawnId id, core::SpawnFailure failure) {

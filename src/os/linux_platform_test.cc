@@ -1,5 +1,6 @@
 #include "os/linux_platform.h"
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -66,6 +67,7 @@ TEST_F(LinuxPlatformTest, FastExitIsAlwaysSpawnedFirst) {
   constexpr int kBatch = 25;
   for (int batch = 0; batch < kBatches; ++batch) {
     std::vector<core::SpawnId> ids;
+    ids.reserve(kBatch);
     for (int i = 0; i < kBatch; ++i) ids.push_back(spawn(exec("true")));
     for (const auto id : ids) {
       ASSERT_TRUE(run_until_ended(id));
@@ -212,6 +214,7 @@ TEST_F(LinuxPlatformTest, NoConsoleMeansNullEverywhere) {
 
 TEST_F(LinuxPlatformTest, NoDescriptorLeaks) {
   const UniqueFd careless(::open("/dev/null", O_RDONLY));
+  ASSERT_TRUE(careless);
   const UniqueFd high(::fcntl(careless.value(), F_DUPFD, 500));
   const UniqueFd nine(::dup2(careless.value(), 9));
   // Descriptor 3 is the directory that ls reads.
@@ -221,16 +224,25 @@ TEST_F(LinuxPlatformTest, NoDescriptorLeaks) {
 
 TEST_F(LinuxPlatformTest, LowDescriptorsOfTheManagerDoNotGetInTheWay) {
   const UniqueFd stdin_copy(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 100));
+  auto wrong = script("echo hello\necho $#");
+  wrong.chdir = "/nonexistent";
+  const auto run_without_stdin = [&](const conf::JobDefinition& job) {
+    ::close(STDIN_FILENO);
+    const auto id = spawn(job);
+    EXPECT_TRUE(run_until_ended(id));
+    ::dup2(stdin_copy.value(), STDIN_FILENO);
+    return id;
+  };
   std::vector<UniqueFd> filling;
   for (int i = 0; i < 12; ++i) {
-    ::close(STDIN_FILENO);
-    // Each time another one of the new pipes is 0 or 9.
-    const auto id = spawn(script("echo hello\necho $#"));
-    const bool ended = run_until_ended(id);
-    ::dup2(stdin_copy.value(), STDIN_FILENO);
-    ASSERT_TRUE(ended);
-    EXPECT_EQ(history(id), (History{"spawned", "exited 0"}));
-    EXPECT_EQ(sink_.text(id.value), "hello\n0\n");
+    // Each time other ends of the new pipes are 0 or 9.
+    const auto good = run_without_stdin(script("echo hello\necho $#"));
+    EXPECT_EQ(history(good), (History{"spawned", "exited 0"}));
+    EXPECT_EQ(sink_.text(good.value), "hello\n0\n");
+    const auto bad = run_without_stdin(wrong);
+    ASSERT_FALSE(history(bad).empty());
+    EXPECT_TRUE(history(bad).front().starts_with("failed: unable to change directory"));
+    sink_.streams.clear();
     filling.emplace_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   }
 }
@@ -443,11 +455,13 @@ TEST_F(LinuxPlatformTest, ShortageIsSurvived) {
 TEST_F(LinuxPlatformTest, LastingShortageFailsWithoutSpinning) {
   const FewDescriptors shortage;
   const auto id = spawn(exec("true"));
+  const auto begin = std::chrono::steady_clock::now();
   int turns = 0;
   ASSERT_TRUE(run_until([&] {
     ++turns;
     return !history(id).empty();
   }));
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));
   EXPECT_EQ(history(id),
             History{"failed: unable to create a terminal to log from: Too many open files"});
   EXPECT_LT(turns, 400);

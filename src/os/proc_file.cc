@@ -1,8 +1,8 @@
 #include "os/proc_file.h"
 
-#include <charconv>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -20,19 +20,19 @@ std::string read_file(pid_t pid, std::string_view name) {
 }
 
 std::optional<int> number(std::string_view text) {
-  int value = 0;
-  const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (result.ec != std::errc{}) return std::nullopt;
-  return value;
+  const auto value = parse_decimal(text);
+  if (!value || *value > std::numeric_limits<int>::max()) return std::nullopt;
+  return static_cast<int>(*value);
 }
 
-/// The first number after `key` and its tab in a file of "Key:\tvalue" lines.
+/// The first number after `key` in a file of "Key:\tvalue" lines.
 std::optional<int> status_number(pid_t pid, std::string_view key) {
   const auto text = read_file(pid, "status");
   const auto wanted = fmt::format("\n{}:\t", key);
   const auto found = text.find(wanted);
   if (found == std::string::npos) return std::nullopt;
-  return number(std::string_view(text).substr(found + wanted.size()));
+  const auto value = std::string_view(text).substr(found + wanted.size());
+  return number(value.substr(0, value.find_first_of("\t\n")));
 }
 
 }  // namespace
@@ -50,8 +50,9 @@ std::optional<int> zombie_status(pid_t pid) {
   if (name_end == std::string::npos) return std::nullopt;
   const auto fields = split(std::string_view(text).substr(name_end + 2), ' ');
   if (fields.size() <= kExitCode || fields[kState] != "Z") return std::nullopt;
-  const auto status = number(fields[kExitCode]);
-  const bool certain = status && (*status != 0 || status_number(pid, "Uid") == int(::geteuid()));
+  const auto status = number(fields[kExitCode].substr(0, fields[kExitCode].find('\n')));
+  const bool certain =
+      status && (*status != 0 || status_number(pid, "Uid") == static_cast<int>(::geteuid()));
   return certain ? status : std::nullopt;
 }
 

@@ -3,7 +3,6 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <functional>
 #include <vector>
 
@@ -16,10 +15,9 @@ namespace {
 
 class ReaperTest : public ::testing::Test {
  protected:
-  ReaperTest() {
-    if (sd_event_new(&loop_) < 0) std::abort();
-  }
-  ~ReaperTest() override {
+  void SetUp() override { ASSERT_GE(sd_event_new(&loop_), 0); }
+
+  void TearDown() override {
     reaper_.reset();
     sd_event_unref(loop_);
     while (::waitpid(-1, nullptr, 0) > 0) {

@@ -13,7 +13,7 @@ namespace {
 
 /// ptrace() takes numbers where its declaration has pointers.
 void* number(unsigned long value) {
-  return reinterpret_cast<void*>(value);
+  return reinterpret_cast<void*>(value);  // NOLINT(performance-no-int-to-ptr)
 }
 
 }  // namespace

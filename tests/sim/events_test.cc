@@ -72,7 +72,14 @@ TEST_F(Events, AFailedEventFailsItsEmitter) {
   const auto emitted = sim.emit("go", {"A=1"});
   sim.run_until_quiet();
   EXPECT_EQ(sim.outcome(emitted), "Event failed");
-  EXPECT_EQ(sim.events().back(), "go/failed A=1");
+  EXPECT_NE(std::ranges::find(sim.events(), "go/failed A=1"), sim.events().end());
+}
+
+TEST_F(Events, EachWalkBeginsWithTheOldestEvent) {  // 3.1
+  sim.define("web", "start on go\nexec web\n");
+  sim.emit("go");
+  sim.run_until_quiet();
+  EXPECT_EQ(sim.events(), (Lines{"starting JOB=web INSTANCE=", "go", "started JOB=web INSTANCE="}));
 }
 
 TEST_F(Events, AFailedEventIsNotFollowedByAnother) {  // 3.7: no go/failed/failed
@@ -81,7 +88,7 @@ TEST_F(Events, AFailedEventIsNotFollowedByAnother) {  // 3.7: no go/failed/faile
   const auto emitted = sim.emit("go/failed");
   sim.run_until_quiet();
   EXPECT_EQ(sim.outcome(emitted), "Event failed");
-  EXPECT_EQ(sim.events().back(), "go/failed");
+  EXPECT_EQ(std::ranges::find(sim.events(), "go/failed/failed"), sim.events().end());
 }
 
 TEST_F(Events, AStopByEventReleasesWhoWaitedForTheStart) {  // 2.8

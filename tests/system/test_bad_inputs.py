@@ -233,7 +233,7 @@ def test_log_file_that_is_a_link(good):
     os.symlink(good.path("target"), good.log_path("talker"))
     good.job("talker", "task\nexec echo secret\n")
     good.succeed("start", "talker", timeout=QUICK)
-    good.wait_message("talker")
+    good.wait_message(r"talker\.log: .*symbolic link")
     assert not os.path.exists(good.path("target"))
 
 

@@ -334,7 +334,9 @@ def test_start_in_pre_stop_cancels_the_stop(daemon):
     daemon.job("web", "pre-stop exec start\nexec sleep 1000\n")
     daemon.succeed("start", "web")
     pid = daemon.pid_of("web")
-    assert daemon.run("stop", "web") == says(f"web start/running, process {pid}\n")
+    # The one who waited for the stop is released as soon as it is cancelled, maybe in pre-stop.
+    assert daemon.succeed("stop", "web").startswith("web start/")
+    assert daemon.wait_status("web", "start/running") == f"web start/running, process {pid}\n"
 
 
 # Events
@@ -386,7 +388,7 @@ def test_version(daemon):
     answer = daemon.run("initctl", "version")
     assert (answer.code, answer.err) == (0, "")
     # Package scripts take the third word and cut the parenthesis off.
-    assert re.fullmatch(r"init \(upstart 1\.13\.2\) upkeep \d+\.\d+\.\d+\n", answer.out)
+    assert answer.out == "init (upstart 1.13.2)\n"
 
 
 @pytest.mark.parametrize("program", ["initctl", "status"])

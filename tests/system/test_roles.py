@@ -4,6 +4,8 @@ import re
 import signal
 import subprocess
 
+import pytest
+
 import processes
 from processes import wait_until
 from upkeep import (BIN, SYSTEM_ADDRESS, Pid1, SystemDaemon, UserDaemon, need_root, need_user,
@@ -147,7 +149,7 @@ def test_supervisor_needs_root():
                               capture_output=True, timeout=20, check=False, user=user.pw_uid,
                               group=user.pw_gid, extra_groups=[], env=daemon.environment())
     assert done.returncode == 1
-    assert "Need to be root" in done.stderr
+    assert "need to be root" in done.stderr
 
 
 def test_system_without_a_role_is_refused():
@@ -206,9 +208,24 @@ def test_pid1_says_ctrl_alt_delete(pid1):
     assert repr(monitor.wait_for("control-alt-delete")) == "control-alt-delete"
 
 
-def test_pid1_messages_have_a_priority(pid1):
-    pid1.job("good", SERVICE)
-    with open(pid1.conf("bad.conf"), "w", encoding="utf-8") as file:
-        file.write("bogus\n")
+def test_pid1_in_a_container_speaks_on_standard_error(pid1):
+    """Whoever runs the container reads it there; the kernel's log belongs to the host."""
+    write_file(pid1.conf("bad.conf"), "bogus\n")
     line = pid1.wait_message(r"bad\.conf:1:1: ")
-    assert re.match(r"<3>\w+: /etc/init/bad\.conf:1:1: \S+", line)
+    assert re.match(r"init:/etc/init/bad\.conf:1:1: \S+", line)
+    assert read_text(pid1.path("kmsg")) == ""
+
+
+REAL_CONSOLE = """
+mknod /dev/real-console c 5 1
+if (: > /dev/real-console) 2>/dev/null; then exec 2>/dev/real-console; fi
+"""
+
+
+def test_pid1_with_a_console_speaks_in_the_kernels_log():
+    with Pid1(prepare=REAL_CONSOLE) as pid1:
+        if os.readlink(f"/proc/{pid1.init_pid}/fd/2") != "/dev/null":
+            pytest.skip("the console of this machine cannot be opened")
+        write_file(pid1.conf("bad.conf"), "bogus\n")
+        wait_until(lambda: read_text(pid1.path("kmsg")), "a message in the kernel's log")
+        assert re.match(r"<3>init: ?/etc/init/bad\.conf:1:1: \S+", read_text(pid1.path("kmsg")))

@@ -79,11 +79,21 @@ def write_file(path, text, mode=0o644):
 
 
 def read_text(path):
+    """The text as it is, CR LF included; empty if there is no such file."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
+        with open(path, encoding="utf-8", errors="replace", newline="") as file:
             return file.read()
     except FileNotFoundError:
         return ""
+
+
+# The processes that the harness itself has started and will end: not orphans of any daemon.
+started = set()
+
+
+def end_what_is_left():
+    started.difference_update([one for one in started if one.poll() is not None])
+    processes.end_orphans({one.pid for one in started})
 
 
 class Daemon:
@@ -234,6 +244,7 @@ class Daemon:
         client = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, text=True,
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.clients.append(client)
+        started.add(client)
         return client
 
     def finish(self, client, timeout=30):
@@ -269,20 +280,20 @@ class Daemon:
         return int(match[1]) if match else None
 
     def monitor(self):
-        monitor = EventMonitor(self.address(), self.network_pid())
+        monitor = EventMonitor(self.address(), self.namespace_pid())
         self.monitors.append(monitor)
         return monitor
 
     def connection(self):
-        connection = Connection(self.address(), self.network_pid())
+        connection = Connection(self.address(), self.namespace_pid())
         self.monitors.append(connection)
         return connection
 
     def address(self):
         return SYSTEM_ADDRESS
 
-    def network_pid(self):
-        """A process in whose network namespace the socket is, or None for our own."""
+    def namespace_pid(self):
+        """A process in whose namespaces clients have to be, or None for our own."""
         return None
 
 
@@ -324,6 +335,7 @@ class UserDaemon(Daemon):
                  "--confdir", self.confdir, "--logdir", self.logdir, *self.options],
                 env=self.environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 cwd=self.directory, start_new_session=True, **as_user)
+        started.add(self.process)
 
     def end(self):
         if self.process is not None and self.process.poll() is None:
@@ -334,7 +346,7 @@ class UserDaemon(Daemon):
                 print("the daemon did not end on SIGTERM")
                 self.process.kill()
                 self.process.wait()
-        processes.end_orphans({client.pid for client in self.clients})
+        end_what_is_left()
 
     def terminate(self, timeout=30):
         """SIGTERM, as at the end of a session; returns the exit status."""
@@ -435,6 +447,7 @@ class Namespaced(Daemon):
             self.process = subprocess.Popen(
                 command, env=self.environment(), stdin=subprocess.DEVNULL, stdout=output,
                 stderr=output, start_new_session=True)
+        started.add(self.process)
 
         def find_init():
             if self.process.poll() is not None:
@@ -461,7 +474,7 @@ class Namespaced(Daemon):
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        processes.end_orphans({client.pid for client in self.clients})
+        end_what_is_left()
         if self.console_ends:
             master, slave = self.console_ends
             self.console_ends = ()
@@ -469,7 +482,7 @@ class Namespaced(Daemon):
             self.console_reader.join()
             os.close(master)
 
-    def network_pid(self):
+    def namespace_pid(self):
         return self.init_pid
 
     def inside(self, *command):

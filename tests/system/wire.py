@@ -4,11 +4,10 @@ Only what the tests need: EXTERNAL authentication, little-endian messages, metho
 signals, no bus (so no Hello). Written against the D-Bus specification, independent of the
 libraries that the daemon and its tools use.
 """
-import ctypes
 import os
 import socket
 import struct
-import threading
+import subprocess
 import time
 
 MANAGER_PATH = "/com/ubuntu/Upstart"
@@ -17,7 +16,6 @@ METHOD_CALL, METHOD_RETURN, ERROR, SIGNAL = 1, 2, 3, 4
 _FIXED = {"y": "B", "b": "I", "n": "h", "q": "H", "i": "i", "u": "I", "h": "I",
           "x": "q", "t": "Q", "d": "d"}
 _HEADER = "yyyyuua(yv)"
-_CLONE_NEWNET = 0x40000000
 
 
 def split_signature(signature):
@@ -135,34 +133,38 @@ class Message:
         self.body = body
 
 
+_CONNECT = """
+import socket, sys
+peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+peer.connect(chr(0) + sys.argv[1])
+with socket.socket(fileno=int(sys.argv[2])) as parent:
+    socket.send_fds(parent, [b"x"], [peer.fileno()])
+"""
+
+
 def _connect(address, pid=None):
-    """A socket connected to `unix:abstract=NAME`, from the network namespace of `pid` if given.
+    """A socket connected to `unix:abstract=NAME`, from the namespaces of `pid` if given.
 
-    A thread moves there for the purpose: namespaces belong to threads, sockets keep theirs.
+    Then a helper process connects, and hands the socket over: sd-bus turns away a peer that has no
+    pid in its own namespace.
     """
-    name = "\0" + address.removeprefix("unix:abstract=")
-    result = []
-
-    def work():
-        try:
-            if pid is not None:
-                libc = ctypes.CDLL(None, use_errno=True)
-                with open(f"/proc/{pid}/ns/net", "rb") as namespace:
-                    if libc.setns(namespace.fileno(), _CLONE_NEWNET) != 0:
-                        raise OSError(ctypes.get_errno(), "setns")
-            peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            peer.settimeout(10)
-            peer.connect(name)
-            result.append(peer)
-        except OSError as error:
-            result.append(error)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    if isinstance(result[0], OSError):
-        raise result[0]
-    return result[0]
+    name = address.removeprefix("unix:abstract=")
+    if pid is None:
+        peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        peer.connect("\0" + name)
+    else:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            done = subprocess.run(
+                ["nsenter", "--target", str(pid), "--net", "--pid", "--", "/usr/bin/python3", "-c",
+                 _CONNECT, name, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()], capture_output=True, text=True, timeout=20)
+            if done.returncode != 0:
+                raise ConnectionError(done.stderr.strip().splitlines()[-1])
+            (number,) = socket.recv_fds(ours, 1, 1)[1]
+        peer = socket.socket(fileno=number)
+    peer.settimeout(10)
+    return peer
 
 
 class Connection:
