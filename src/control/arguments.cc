@@ -20,9 +20,6 @@ int read_environment(sd_bus_message* call, Environment& environment, sd_bus_erro
       return refuse(error, SD_BUS_ERROR_INVALID_ARGS,
                     fmt::format("Env may not be larger than {} bytes", kMaxEnvironmentBytes));
     }
-    if (text.find('=') == std::string_view::npos) {
-      return refuse(error, SD_BUS_ERROR_INVALID_ARGS, "Env must be KEY=VALUE pairs");
-    }
     environment.emplace_back(text);
   }
   return result < 0 ? result : sd_bus_message_exit_container(call);

@@ -22,12 +22,18 @@ auto text(std::string value) {
   };
 }
 
+auto text_list(std::vector<std::string> texts) {
+  return [texts = std::move(texts)](sd_bus_message* message) {
+    sd_bus_message_open_container(message, 'a', "s");
+    for (const auto& one : texts) sd_bus_message_append(message, "s", one.c_str());
+    return sd_bus_message_close_container(message);
+  };
+}
+
 /// Arguments of Job.Start and its like.
 auto environment_and_wait(std::vector<std::string> environment, bool wait) {
   return [environment = std::move(environment), wait](sd_bus_message* message) {
-    sd_bus_message_open_container(message, 'a', "s");
-    for (const auto& entry : environment) sd_bus_message_append(message, "s", entry.c_str());
-    sd_bus_message_close_container(message);
+    text_list(environment)(message);
     return sd_bus_message_append(message, "b", wait);
   };
 }
@@ -101,9 +107,7 @@ TEST_F(ControlServerTest, ServiceFromStartToStop) {
   harness.define("foo", "exec x");
   EXPECT_EQ(job("foo", "GetAllInstances"), "ok [ ]");
   EXPECT_EQ(job("foo", "Start", environment_and_wait({}, true)), "ok " + kJobs + "/foo/_");
-  EXPECT_EQ(job("foo", "GetInstance",
-                [](sd_bus_message* m) { return sd_bus_message_append(m, "as", 0); }),
-            "ok " + kJobs + "/foo/_");
+  EXPECT_EQ(job("foo", "GetInstance", text_list({})), "ok " + kJobs + "/foo/_");
   EXPECT_EQ(job("foo", "GetInstanceByName", text("")), "ok " + kJobs + "/foo/_");
   EXPECT_EQ(client.call(kJobs + "/foo/_", dbus::kPropertiesInterface, "GetAll",
                         text(dbus::kInstanceInterface)),
@@ -124,6 +128,11 @@ TEST_F(ControlServerTest, InstanceNamesComeFromTheEnvironment) {
   harness.define("foo", "instance $N\nusage \"N=number \xE9\"\nexec x");
   const std::string usage = "Unknown parameter: N\nUsage: N=number \xEF\xBF\xBD";
   EXPECT_EQ(job("foo", "Start", environment_and_wait({}, true)), kInvalidArgs + usage);
+  EXPECT_EQ(job("foo", "GetInstance", text_list({})), kInvalidArgs + usage);
+  EXPECT_EQ(job("foo", "GetInstance", text_list({"N"})),
+            std::string{kInvalidArgs} + "Env must be KEY=VALUE pairs");
+  EXPECT_EQ(job("foo", "GetInstance", text_list({"N=2"})),
+            "com.ubuntu.Upstart0_6.Error.UnknownInstance: Unknown instance: 2");
   EXPECT_EQ(job("foo", "Stop", environment_and_wait({}, true)),
             std::string{kInvalidArgs} + "Unknown parameter: N");
   EXPECT_EQ(job("foo", "Start", environment_and_wait({"N"}, true)),
@@ -269,7 +278,9 @@ TEST_F(ControlServerTest, EndSessionAnswersAndStopsEverything) {
 }
 
 TEST(ControlServerOfTheSystem, IgnoresEndSession) {
-  ServerHarness harness{ControlOptions::Mode::System};
+  ControlOptions options;
+  options.mode = ControlOptions::Mode::System;
+  ServerHarness harness{options};
   BusClient client{harness};
   harness.define("foo", "exec x");
   ASSERT_EQ(

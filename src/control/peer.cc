@@ -54,8 +54,9 @@ int Peer::start(Peer& peer, UniqueFd socket) {
   if (result < 0) return result;
 
   sd_event_source* deadline = nullptr;
-  result = sd_event_add_time_relative(peer.context_.loop, &deadline, CLOCK_MONOTONIC,
-                                      kGreetingMicroseconds, 0, greeting_expired, &peer);
+  const auto time = static_cast<std::uint64_t>(peer.context_.service.options.greeting_time.count());
+  result = sd_event_add_time_relative(peer.context_.loop, &deadline, CLOCK_MONOTONIC, time, 0,
+                                      greeting_expired, &peer);
   peer.greeting_deadline_.reset(deadline);
   return result;
 }

@@ -31,9 +31,6 @@ class Peer {
     std::function<void(Id, std::string_view reason)> ended;
   };
 
-  /// How long a client may take to authenticate.
-  static constexpr std::uint64_t kGreetingMicroseconds = 10'000'000;
-
   /// What may wait for a client that does not read: messages in all, and bytes of signals.
   static constexpr std::uint64_t kMaxUnreadMessages = 4096;
   static constexpr std::size_t kMaxUnreadBytes = 16U << 20;

@@ -53,7 +53,7 @@ class ObedientPlatform final : public core::Platform {
 
 class ServerHarness {
  public:
-  explicit ServerHarness(ControlOptions::Mode mode = ControlOptions::Mode::User) {
+  explicit ServerHarness(ControlOptions options = {}) {
     static int count = 0;
     address_name_ = fmt::format("/upkeep-test/{}/{}", ::getpid(), ++count);
     sd_event_new(&loop_);
@@ -64,11 +64,9 @@ class ServerHarness {
         .set_log_priority = [this](core::Priority chosen) { priority = chosen; },
         .log = [this](core::Priority, std::string_view text) { warnings.emplace_back(text); },
     };
-    auto created = ControlServer::create(loop_,
-                                         {.address = "unix:abstract=" + address_name_,
-                                          .version = "init (upstart 1.13.2)",
-                                          .mode = mode},
-                                         std::move(hooks));
+    options.address = address();
+    options.version = "init (upstart 1.13.2)";
+    auto created = ControlServer::create(loop_, std::move(options), std::move(hooks));
     if (!created) {
       ADD_FAILURE() << created.error().message;
       std::abort();
@@ -95,6 +93,8 @@ class ServerHarness {
     handle(core::ConfChange{
         core::JobDefined{std::make_shared<const conf::JobDefinition>(std::move(*definition))}});
   }
+
+  [[nodiscard]] std::string address() const { return "unix:abstract=" + address_name_; }
 
   /// One turn of the loop, waiting up to `milliseconds` for something to happen.
   void turn(std::uint64_t milliseconds) {

@@ -1,6 +1,7 @@
 // What every D-Bus method of ours works with, and what the daemon does for it.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -23,6 +24,8 @@ struct ControlOptions {
   /// The text of the `version` property.
   std::string version;
   Mode mode = Mode::User;
+  /// How long a client may take to authenticate.
+  std::chrono::microseconds greeting_time = std::chrono::seconds{10};
 };
 
 /// What the daemon does for a client.

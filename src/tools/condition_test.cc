@@ -86,6 +86,12 @@ TEST(Condition, OnlyTheFirstFalseOperatorIsReported) {
   EXPECT_EQ(report(condition, {"e", "a", "b"}), (std::vector<std::string>{"d", "c"}));
 }
 
+TEST(Condition, NothingIsReportedAfterTheFirst) {
+  const client::Condition condition{{"e"}, {"a"}, {"b"},    {"/AND"}, {"/OR"},
+                                    {"c"}, {"d"}, {"/AND"}, {"/OR"}};
+  EXPECT_EQ(report(condition, {"e"}), (std::vector<std::string>{"d", "c"}));
+}
+
 TEST(Condition, SingleEvent) {
   EXPECT_EQ(report({{"a"}}, {}), std::vector<std::string>{"a"});
   EXPECT_EQ(report({{"a"}}, {"a"}), std::vector<std::string>{});
