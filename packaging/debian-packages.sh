@@ -5,7 +5,7 @@
 # To build the programs.
 packages_build=(
   g++ cmake ninja-build pkg-config
-  libsystemd-dev libfmt-dev nlohmann-json3-dev zlib1g-dev
+  libsystemd-dev libfmt-dev
 )
 
 # To run ./quickstart: the guide's service, and something to ask it with.
@@ -17,7 +17,7 @@ packages_quickstart=(
 # To run ./run-tests: unit tests, system tests, and the real services they start.
 packages_tests=(
   "${packages_quickstart[@]}"
-  binutils libgtest-dev librapidcheck-dev
+  binutils libgtest-dev
   python3-pytest util-linux iproute2 passwd
   nginx-light mariadb-server dbus
 )
