@@ -95,9 +95,9 @@ std::string printable(std::string_view text) {
 
 std::optional<unsigned long long> parse_decimal(std::string_view text) {
   unsigned long long value = 0;
-  const auto* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc{} || stop != end || text.empty()) return std::nullopt;
+  const auto* begin = text.begin();
+  const auto [stop, error] = std::from_chars(begin, text.end(), value);
+  if (error != std::errc{} || stop != text.end() || text.empty()) return std::nullopt;
   return value;
 }
 

@@ -25,9 +25,9 @@ enum class DiagnosticKind {
   MissingOperator,
   PositionalAfterNamed,
   ParenMismatch,
-  NulByte,      ///< ours: files with NUL are refused (2.9)
+  NulByte,       ///< ours: files with NUL are refused (2.9)
   FileTooLarge,  ///< ours: see kMaxJobFileBytes
-  TooDeep,      ///< ours: parentheses nested beyond kMaxExpressionDepth
+  TooDeep,       ///< ours: parentheses nested beyond kMaxExpressionDepth
 };
 [[nodiscard]] std::string_view to_string(DiagnosticKind kind);
 

@@ -17,7 +17,7 @@ struct EventExpression {
   std::shared_ptr<const EventExpression> left;   ///< And, Or only
   std::shared_ptr<const EventExpression> right;  ///< And, Or only
   std::string event;                             ///< Event only
-  std::vector<std::string> arguments;            ///< Event only: VALUE, KEY=VALUE or KEY!=VALUE, unquoted
+  std::vector<std::string> arguments;  ///< Event only: VALUE, KEY=VALUE or KEY!=VALUE, unquoted
 };
 
 }  // namespace upkeep::conf

@@ -1,8 +1,6 @@
 // What one job file says, with the defaults of the language filled in (spec/job-language.md 3.1).
 #pragma once
 
-#include <sys/types.h>
-
 #include <array>
 #include <csignal>
 #include <cstdint>
@@ -11,6 +9,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <sys/types.h>
 
 #include "conf/event_expression.h"
 

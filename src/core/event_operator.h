@@ -19,7 +19,7 @@ class Event;
 /// `handling` until reset().
 class EventOperator {
  public:
-  /// Called with an event that lost its last hold here; the owner releases one blocker.
+  /// Called with an event after it has lost a blocker.
   using Release = std::function<void(Event&)>;
 
   /// `expression` may be null: a condition that is never true. It must outlive this.
@@ -35,15 +35,18 @@ class EventOperator {
   /// The events of the true leaves below true nodes, in file order; each once for each leaf.
   [[nodiscard]] std::vector<Event*> matched() const;
 
-  /// All leaves false again; every held event loses the blocker its leaf added.
+  /// All leaves false again; every held event loses the blocker that its leaf added. An owner
+  /// that goes away must do this first.
   void reset(const Release& release);
 
   /// Names of the events the leaves wait for.
   [[nodiscard]] std::set<std::string, std::less<>> event_names() const;
 
-  /// Takes over the matches of `old` in leaves that match the same events (1.1): for a class
-  /// whose definition is replaced. `old` keeps its holds and must still be reset.
-  void inherit(const EventOperator& old);
+  /// Every event a leaf holds, whether or not the condition is true; once for each leaf.
+  [[nodiscard]] std::vector<Event*> held() const;
+
+  /// Whether any leaf would match this event, without variables to expand from.
+  [[nodiscard]] bool any_leaf_matches(const Event& event) const;
 
  private:
   struct Node {

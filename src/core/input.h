@@ -1,14 +1,14 @@
 // Everything that can happen to the manager. One variant, one door: ServiceManager::handle().
 #pragma once
 
-#include <sys/types.h>
-
 #include <expected>
 #include <memory>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
+
+#include <sys/types.h>
 
 #include "base/strings.h"
 #include "core/types.h"

@@ -1,17 +1,19 @@
 // One running (or starting, or stopping) copy of a job (spec/runtime.md 1.1).
 #pragma once
 
-#include <sys/types.h>
-
 #include <array>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include <sys/types.h>
+
 #include "base/strings.h"
 #include "core/event_operator.h"
+#include "core/input.h"
 #include "core/respawn_limiter.h"
+#include "core/timer_queue.h"
 #include "core/types.h"
 
 namespace upkeep::core {
@@ -19,8 +21,14 @@ namespace upkeep::core {
 class Event;
 class JobClass;
 
+/// A client that waits for the outcome of its command.
+struct WaitingRequest {
+  RequestId id;
+  Verb verb{};
+};
+
 /// Who waits until an instance has settled: an event that started or stopped it, or a client.
-using Blocker = std::variant<Event*, RequestId>;
+using Blocker = std::variant<Event*, WaitingRequest>;
 
 /// The process in one role of an instance.
 struct ProcessSlot {
@@ -68,7 +76,6 @@ class JobInstance {
   Goal goal_ = Goal::Stop;
   State state_ = State::Waiting;
   bool restarting_ = false;  ///< a restart was asked for, unlike a stop that was cancelled (Q6)
-  bool gone_ = false;        ///< back in waiting; freed at the end of the turn
 
   Environment environment_;                       ///< of the processes, since `starting`
   std::optional<Environment> start_environment_;  ///< takes over at the next `starting`
@@ -80,7 +87,7 @@ class JobInstance {
   std::vector<Blocker> held_;
   std::optional<Failure> failure_;
   RespawnLimiter respawn_limiter_;
-  std::optional<TimePoint> kill_deadline_;
+  std::optional<TimerKey> kill_timer_;
 };
 
 }  // namespace upkeep::core

@@ -18,7 +18,6 @@ enum class RequestErrorCode {
   NotRunning,
   JobFailed,
   EventFailed,
-  ShuttingDown,
 };
 
 /// Why a request was refused or failed; `message` is the text clients print.

@@ -15,7 +15,11 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
+#include <variant>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "base/result.h"
 #include "core/event.h"
@@ -24,6 +28,7 @@
 #include "core/job_instance.h"
 #include "core/observer.h"
 #include "core/platform.h"
+#include "core/state_machine.h"
 #include "core/timer_queue.h"
 #include "core/types.h"
 
@@ -32,11 +37,11 @@ namespace upkeep::core {
 /// What the core is told about its surroundings once.
 struct ManagerOptions {
   /// What every job starts with: PATH and TERM, or more (spec/job-language.md 5.4 step 1).
-  Environment job_environment;
+  Environment job_environment = {};
   /// The daemon's own environment, which `env KEY` without a value copies from.
-  Environment daemon_environment;
+  Environment daemon_environment = {};
   /// Set as UPSTART_SESSION for every process unless empty.
-  std::string session_address;
+  std::string session_address = {};
 };
 
 class ServiceManager {
@@ -61,8 +66,9 @@ class ServiceManager {
 
   /// The instance name that a command with these variables means (spec/control.md 1.5), or the
   /// error it gets; with the job's `usage` as a second line if `with_usage`.
-  [[nodiscard]] std::expected<std::string, RequestError> instance_name(
-      const JobClass& job, const Environment& variables, bool with_usage) const;
+  [[nodiscard]] std::expected<std::string, RequestError> instance_name(const JobClass& job,
+                                                                       const Environment& variables,
+                                                                       bool with_usage) const;
 
   /// Events in the queue: pending, or held by jobs.
   [[nodiscard]] std::size_t event_count() const { return events_.size(); }
@@ -70,7 +76,145 @@ class ServiceManager {
   [[nodiscard]] Result<void> check_invariants() const;
 
  private:
-  // (state machine follows)
+  /// How a process came to its end.
+  struct ProcessEnd {
+    std::optional<int> exit_status;
+    std::optional<int> exit_signal;  ///< neither: it vanished
+
+    [[nodiscard]] bool clean() const { return exit_status == 0; }
+    /// As `normal exit` and the Failed signal count it: status, or signal × 256.
+    [[nodiscard]] int encoded() const;
+  };
+  /// What the end of the main process means (spec/runtime.md 2.3).
+  enum class MainEnd { Expected, Normal, Respawn, RespawnLimit, Failure };
+  enum class Release { Success, Failure };
+
+  struct SpawnedProcess {
+    JobInstance* instance = nullptr;
+    ProcessType type{};
+  };
+  struct KillTimer {
+    JobInstance* instance = nullptr;
+  };
+  struct SessionTimer {};
+  using Timer = std::variant<KillTimer, SessionTimer>;
+
+  // service_manager.cc: one turn
+  void accept(EmitEvent&& input);
+  void accept(JobRequest&& request);
+  void accept(InstanceRequest&& request);
+  void accept(ReloadRequest&& request);
+  void accept(SpawnResult&& result);
+  void accept(ProcessChange&& change);
+  void accept(ConfChange&& change);
+  void accept(EndSession&& input);
+  void accept(Tick&&) {}
+  void fire_timers();
+  void settle();
+
+  // service_manager.cc: classes and instances
+  void define(const std::shared_ptr<const conf::JobDefinition>& definition);
+  void undefine(std::string_view name);
+  void replace_definition(JobClass& job, std::shared_ptr<const conf::JobDefinition> definition);
+  void remove_job(JobClass& job);
+  void add_listener(JobClass& job);
+  void remove_listener(JobClass& job);
+  JobInstance& find_or_create(JobClass& job, const std::string& name);
+  void destroy(JobInstance& instance);
+  [[nodiscard]] Environment job_environment(const JobClass& job) const;
+
+  // events.cc: the queue
+  Event& queue_event(std::string name, Environment environment);
+  void queue_job_event(JobInstance& instance, std::string_view name, bool block);
+  void attend(Event& event);
+  void visit(Event& event);
+  void dispatch(Event& event);
+  void dispatch_to(JobClass& job, Event& event);
+  bool stop_by_event(JobInstance& instance, Event& event);
+  void start_by_event(JobClass& job, const std::set<std::string, std::less<>>& stopped_now);
+  void finish(Event& event);
+  void hold(JobInstance& instance, const std::vector<Event*>& events);
+  void unhold(Event& event);
+  void reset(EventOperator& condition);
+
+  // transitions.cc: goals and states
+  void set_goal(JobInstance& instance, Goal goal);
+  void change_goal(JobInstance& instance, Goal goal);
+  void advance(JobInstance& instance);
+  [[nodiscard]] bool enter(JobInstance& instance, State from);
+  void enter_starting(JobInstance& instance);
+  void enter_running(JobInstance& instance, State from);
+  [[nodiscard]] bool enter_killed(JobInstance& instance);
+  void enter_waiting(JobInstance& instance);
+  [[nodiscard]] static Facts facts(const JobInstance& instance);
+  void fail(JobInstance& instance, Failure failure);
+  void release(JobInstance& instance, Release outcome);
+
+  // processes.cc
+  void start_process(JobInstance& instance, ProcessType type);
+  void process_ended(JobInstance& instance, ProcessType type, const ProcessEnd& end);
+  void main_ended(JobInstance& instance, const ProcessEnd& end);
+  [[nodiscard]] MainEnd judge_main_end(JobInstance& instance, const ProcessEnd& end);
+  void main_stopped(JobInstance& instance, int signal);
+  void main_forked(JobInstance& instance, pid_t child);
+  void main_executed(JobInstance& instance);
+  void spawn_failed(JobInstance& instance, ProcessType type, const SpawnFailure& failure);
+  void log_end(const JobInstance& instance, ProcessType type, pid_t pid, const ProcessEnd& end);
+  void disarm_kill_timer(JobInstance& instance);
+  void kill_timer_fired(JobInstance& instance);
+
+  // requests.cc
+  void start(JobClass& job, JobInstance* existing, const std::string& name,
+             std::optional<Environment> environment, const WaitingRequest& request, Wait wait);
+  void stop(JobInstance& instance, Environment environment, const WaitingRequest& request,
+            Wait wait);
+  void restart(JobInstance& instance, std::optional<Environment> environment,
+               const WaitingRequest& request, Wait wait);
+  void accepted(const JobInstance& instance, const WaitingRequest& request);
+  void reply_error(RequestId id, RequestErrorCode code, std::string message);
+
+  // session.cc: the end of it all
+  enum class SessionPhase { Up, Waiting, Killing, Over };
+  void stop_everything();
+  void start_killing();
+  void session_timer_fired();
+  void check_session();
+  void end_session();
+  [[nodiscard]] bool any_process() const;
+  [[nodiscard]] bool any_instance() const;
+
+  template <typename... Args>
+  void log(Priority priority, fmt::format_string<Args...> format, Args&&... args) {
+    if (!observer_.wants(priority)) return;
+    observer_.message(priority, fmt::format(format, std::forward<Args>(args)...));
+  }
+
+  Platform& platform_;
+  Observer& observer_;
+  ManagerOptions options_;
+  TimePoint now_{};
+
+  Jobs jobs_;
+  /// Jobs whose `start on` or `stop on` names an event: what an event visits.
+  std::map<std::string, std::set<std::string, std::less<>>, std::less<>> listeners_;
+
+  /// Every event alive, oldest first.
+  std::map<std::uint64_t, std::unique_ptr<Event>> events_;
+  /// Those of them that have something to do, by sequence; walked round and round by settle().
+  std::set<std::uint64_t> attention_;
+  std::uint64_t walked_to_ = 0;
+  std::uint64_t last_event_ = 0;
+
+  std::unordered_map<SpawnId, SpawnedProcess> spawned_;
+  std::uint64_t last_spawn_ = 0;
+  TimerQueue<Timer> timers_;
+
+  SessionPhase session_phase_ = SessionPhase::Up;
+  TimePoint session_deadline_{};
+
+  /// Ended in this turn; callers up the stack may still look at them.
+  std::vector<std::unique_ptr<JobInstance>> ended_instances_;
+  std::vector<std::unique_ptr<JobClass>> ended_jobs_;
 };
 
 }  // namespace upkeep::core

@@ -10,20 +10,21 @@
 
 namespace upkeep::core {
 
+/// Names one armed deadline.
+using TimerKey = std::pair<TimePoint, std::uint64_t>;
+
 /// Deadlines with something to hand back when they are due.
 template <typename Payload>
 class TimerQueue {
  public:
-  using Key = std::pair<TimePoint, std::uint64_t>;
-
   /// Arms a deadline; the key cancels it.
-  Key arm(TimePoint due, Payload payload) {
-    const Key key{due, ++armed_};
+  TimerKey arm(TimePoint due, Payload payload) {
+    const TimerKey key{due, ++armed_};
     timers_.emplace(key, std::move(payload));
     return key;
   }
 
-  void cancel(const Key& key) { timers_.erase(key); }
+  void cancel(const TimerKey& key) { timers_.erase(key); }
 
   [[nodiscard]] std::optional<TimePoint> next() const {
     if (timers_.empty()) return std::nullopt;
@@ -39,7 +40,7 @@ class TimerQueue {
   }
 
  private:
-  std::map<Key, Payload> timers_;
+  std::map<TimerKey, Payload> timers_;
   std::uint64_t armed_ = 0;
 };
 

@@ -1,0 +1,29 @@
+# The one list of the Debian and Ubuntu packages that the scripts in the root use.
+# A package that is missing here is missing on a fresh machine, so add it here first.
+# shellcheck shell=bash disable=SC2034
+
+# To build the programs.
+packages_build=(
+  g++ cmake ninja-build pkg-config
+  libsystemd-dev libfmt-dev nlohmann-json3-dev zlib1g-dev
+)
+
+# To run ./quickstart: the guide's service, and something to ask it with.
+packages_quickstart=(
+  "${packages_build[@]}"
+  python3 gunicorn curl procps
+)
+
+# To run ./run-tests: unit tests, system tests, and the real services they start.
+packages_tests=(
+  "${packages_quickstart[@]}"
+  binutils libgtest-dev librapidcheck-dev
+  python3-pytest util-linux iproute2 passwd
+  nginx-light mariadb-server dbus
+)
+
+# What ./run-tests --long needs besides: the fuzzers are built by clang.
+packages_long=(
+  "${packages_tests[@]}"
+  clang-19 libclang-rt-19-dev
+)

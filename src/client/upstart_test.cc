@@ -1,0 +1,120 @@
+// The client against a real server, which runs in a thread of its own.
+#include "client/upstart.h"
+
+#include <atomic>
+#include <future>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "control/server_harness.h"
+
+namespace upkeep::client {
+namespace {
+
+class UpstartTest : public testing::Test {
+ protected:
+  UpstartTest() {
+    harness_.define("foo",
+                    "start on a X=1 and (b or c)\nstop on d\nemits x y*\nusage U\n"
+                    "instance $N\nenv N=\nexec x");
+    harness_.define("endless", "start on e\ntask\nexec x");
+    server_ = std::thread{[this] {
+      while (!stop_) harness_.turn(5);
+    }};
+  }
+  ~UpstartTest() override { stop_server(); }
+
+  void stop_server() {
+    stop_ = true;
+    if (server_.joinable()) server_.join();
+  }
+
+  Upstart connect() {
+    auto connection = Connection::open({Endpoint::Kind::UserSocket, harness_.address(), {}});
+    EXPECT_TRUE(connection) << connection.error().message;
+    return Upstart{std::move(*connection)};
+  }
+
+  control::ServerHarness harness_;
+  std::atomic<bool> stop_ = false;
+  std::thread server_;
+};
+
+TEST_F(UpstartTest, FollowsAJobThroughItsLife) {
+  auto upstart = connect();
+  const auto job = upstart.job("foo").value();
+  EXPECT_EQ(upstart.jobs().value().size(), 2U);
+  EXPECT_EQ(upstart.job_name(job).value(), "foo");
+  EXPECT_EQ(upstart.job_usage(job).value(), "U");
+  EXPECT_EQ(upstart.instances(job).value(), std::vector<std::string>{});
+
+  const auto instance = upstart.start(job, {"N=a b"}, Wait::Yes).value();
+  EXPECT_EQ(upstart.instance(job, {"N=a b"}).value(), instance);
+  EXPECT_EQ(upstart.instance_by_name(job, "a b").value(), instance);
+  EXPECT_EQ(upstart.instances(job).value(), std::vector<std::string>{instance});
+  const auto status = upstart.status(instance).value();
+  EXPECT_EQ(status.name, "a b");
+  EXPECT_EQ(status.goal, "start");
+  EXPECT_EQ(status.state, "running");
+  ASSERT_EQ(status.processes.size(), 1U);
+  EXPECT_EQ(status.processes[0].role, "main");
+  EXPECT_EQ(status.processes[0].pid, 1000);
+
+  EXPECT_TRUE(upstart.reload_instance(instance));
+  EXPECT_TRUE(upstart.restart_instance(instance, Wait::Yes));
+  EXPECT_TRUE(upstart.stop(job, {"N=a b"}, Wait::Yes));
+  const auto gone = upstart.status(instance);
+  ASSERT_FALSE(gone);
+  EXPECT_TRUE(has_gone(gone.error()));
+}
+
+TEST_F(UpstartTest, ReadsConditions) {
+  auto upstart = connect();
+  const auto configuration = upstart.job_configuration(upstart.job("foo").value()).value();
+  EXPECT_EQ(configuration.name, "foo");
+  EXPECT_EQ(configuration.emits, (std::vector<std::string>{"x", "y*"}));
+  EXPECT_EQ(configuration.start_on, (Condition{{"a", "X=1"}, {"b"}, {"c"}, {"/OR"}, {"/AND"}}));
+  EXPECT_EQ(configuration.stop_on, (Condition{{"d"}}));
+}
+
+TEST_F(UpstartTest, ErrorsCarryNameAndMessage) {
+  auto upstart = connect();
+  const auto unknown = upstart.job("nosuch");
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().name, "com.ubuntu.Upstart0_6.Error.UnknownJob");
+  EXPECT_EQ(unknown.error().message, "Unknown job: nosuch");
+  EXPECT_EQ(upstart.emit("e", {"A"}, Wait::No).error().message, "Env must be KEY=VALUE pairs");
+  EXPECT_EQ(upstart.emit("e", {"A=\xFF"}, Wait::No).error().message,
+            "Names and values must be valid UTF-8");
+  EXPECT_FALSE(upstart.set_log_priority("loud"));
+  EXPECT_TRUE(upstart.set_log_priority("debug"));
+  EXPECT_EQ(upstart.log_priority().value(), "debug");
+}
+
+TEST_F(UpstartTest, ManagerThatGoesAwayEndsTheWait) {
+  auto upstart = connect();
+  auto waiting = std::async(std::launch::async, [&] { return upstart.emit("e", {}, Wait::Yes); });
+  auto other = connect();
+  while (other.instances(other.job("endless").value()).value().empty()) {
+  }
+  stop_server();
+  harness_.server.reset();
+  const auto outcome = waiting.get();
+  ASSERT_FALSE(outcome);
+  EXPECT_NE(outcome.error().message, "");
+}
+
+TEST(Connect, SaysWhatToDoWhenNobodyListens) {
+  const auto failed =
+      Connection::open({Endpoint::Kind::UserSocket, "unix:abstract=/upkeep-test/nobody", {}});
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(
+      failed.error().message.find("Unable to connect to Upstart: Connection refused: no "
+                                  "session init listens at unix:abstract=/upkeep-test/nobody"),
+      0U)
+      << failed.error().message;
+}
+
+}  // namespace
+}  // namespace upkeep::client

@@ -1,0 +1,277 @@
+// How bytes become tokens: quotes, escapes, folding of lines, blocks.
+#include "conf/lexer.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/strings.h"
+
+namespace upkeep::conf {
+namespace {
+
+constexpr std::size_t kQuotedBytes = 40;
+
+bool ends_token(TokenKind kind, char byte) {
+  if (byte == '\n' || byte == '#') return true;
+  if (kind == TokenKind::Command) return false;
+  if (is_white_space(byte)) return true;
+  const bool of_event = kind == TokenKind::EventWord || kind == TokenKind::EventArgument;
+  return of_event && (byte == '(' || byte == ')');
+}
+
+bool keeps_quotes(TokenKind kind) {
+  return kind != TokenKind::Argument && kind != TokenKind::EventArgument;
+}
+
+/// Text whose blanks and line breaks wait until it is known that more follows.
+class FoldedText {
+ public:
+  void put(char byte) {
+    flush();
+    text_ += byte;
+  }
+  void put_blank(char byte) { blanks_ += byte; }
+  void put_line_break() { folded_ = true; }
+
+  /// One space stands for any number of line breaks with the blanks around them.
+  void flush() {
+    text_ += folded_ ? std::string_view(" ") : std::string_view(blanks_);
+    blanks_.clear();
+    folded_ = false;
+  }
+
+  /// What is still pending is dropped.
+  [[nodiscard]] std::string take() && { return std::move(text_); }
+
+ private:
+  std::string text_;
+  std::string blanks_;
+  bool folded_ = false;
+};
+
+/// The state between two bytes of a token.
+class TokenReader {
+ public:
+  explicit TokenReader(TokenKind kind) : kind_(kind) {}
+
+  [[nodiscard]] bool escaping() const { return escaping_; }
+  [[nodiscard]] bool quoting() const { return quote_ != kNone; }
+
+  /// Takes the next byte, unless it is the delimiter that ends the token.
+  [[nodiscard]] bool take(char byte) {
+    if (escaping_) {
+      take_escaped(byte);
+    } else if (byte == '\\') {
+      escaping_ = true;
+    } else if (quoting()) {
+      take_quoted(byte);
+    } else if (byte == '"' || byte == '\'') {
+      take_quote_mark(byte);
+      quote_ = byte;
+    } else if (ends_token(kind_, byte)) {
+      return false;
+    } else {
+      take_plain(byte);
+    }
+    return true;
+  }
+
+  [[nodiscard]] std::string text() && { return std::move(text_).take(); }
+
+ private:
+  static constexpr char kNone = '\0';
+
+  void take_escaped(char byte) {
+    escaping_ = false;
+    if (byte == '\n') return text_.put_line_break();
+    // Only a backslash and white space lose their backslash, and only where quotes do.
+    const bool removed = byte == '\\' || is_white_space(byte);
+    if (keeps_quotes(kind_) || !removed) text_.put('\\');
+    text_.put(byte);
+  }
+
+  void take_quoted(char byte) {
+    if (byte == quote_) {
+      take_quote_mark(byte);
+      quote_ = kNone;
+    } else if (byte == '\n') {
+      text_.put_line_break();
+    } else {
+      take_plain(byte);
+    }
+  }
+
+  void take_quote_mark(char byte) {
+    text_.flush();
+    if (keeps_quotes(kind_)) text_.put(byte);
+  }
+
+  void take_plain(char byte) {
+    if (is_white_space(byte)) return text_.put_blank(byte);
+    text_.put(byte);
+  }
+
+  TokenKind kind_;
+  FoldedText text_;
+  bool escaping_ = false;
+  char quote_ = kNone;
+};
+
+std::string_view leading_white_space(std::string_view line) {
+  const auto* const end = std::ranges::find_if_not(line, is_white_space);
+  return line.substr(0, static_cast<std::size_t>(end - line.begin()));
+}
+
+/// Removes `word` from the front of `line`; false if it does not stand there.
+bool consume(std::string_view& line, std::string_view word) {
+  if (!line.starts_with(word)) return false;
+  line.remove_prefix(word.size());
+  return true;
+}
+
+/// Whether the line, without its line feed, ends a block.
+bool is_end_line(std::string_view line) {
+  line.remove_prefix(leading_white_space(line).size());
+  if (!consume(line, "end")) return false;
+  const auto blanks = leading_white_space(line).size();
+  line.remove_prefix(blanks);
+  if (blanks == 0 || !consume(line, "script")) return false;
+  line.remove_prefix(leading_white_space(line).size());
+  return line.empty() || line.front() == '#';
+}
+
+/// Whether somebody may have thought that this line ends a block.
+bool resembles_end_line(std::string_view line) {
+  line.remove_prefix(leading_white_space(line).size());
+  return line.starts_with("end") && line.find("script") != std::string_view::npos;
+}
+
+/// The longest text that both begin with.
+std::string_view common_prefix(std::string_view a, std::string_view b) {
+  const auto differ = std::ranges::mismatch(a, b);
+  return a.substr(0, static_cast<std::size_t>(differ.in1 - a.begin()));
+}
+
+/// Copies lines, each without its first `indent` bytes.
+std::string without_indent(std::string_view lines, std::size_t indent) {
+  std::string out;
+  out.reserve(lines.size());
+  while (!lines.empty()) {
+    const auto length = lines.find('\n') + 1;
+    out += lines.substr(indent, length - indent);
+    lines.remove_prefix(length);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string quoted_word(std::string_view word) {
+  if (word.size() <= kQuotedBytes) return fmt::format("\"{}\"", printable(word));
+  return fmt::format("\"{}...\"", printable(word.substr(0, kQuotedBytes)));
+}
+
+Position Lexer::position() const {
+  return {cursor_.line, static_cast<int>(cursor_.offset - cursor_.line_start) + 1};
+}
+
+Position Lexer::reached(Position word) const {
+  return word.line == cursor_.line ? word : position();
+}
+
+std::string_view Lexer::peek_word() const {
+  const auto rest = text_.substr(cursor_.offset);
+  return rest.substr(0, rest.find_first_of(" \t\r\n"));
+}
+
+void Lexer::skip_byte() {
+  const bool line_feed = peek() == '\n';
+  ++cursor_.offset;
+  if (!line_feed) return;
+  ++cursor_.line;
+  cursor_.line_start = cursor_.offset;
+}
+
+void Lexer::skip_white_space() {
+  while (!at_end() && is_white_space(peek())) skip_byte();
+}
+
+void Lexer::skip_blanks() {
+  for (;;) {
+    skip_white_space();
+    if (!text_.substr(cursor_.offset).starts_with("\\\n")) return;
+    skip_byte();
+    skip_byte();
+  }
+}
+
+void Lexer::finish_line() {
+  (void)read_line();
+}
+
+std::optional<Token> Lexer::read(TokenKind kind) {
+  const auto start = position();
+  auto quote = start;
+  TokenReader reader(kind);
+  while (!at_end()) {
+    if (!reader.quoting()) quote = position();
+    if (!reader.take(peek())) break;
+    skip_byte();
+  }
+
+  if (reader.escaping()) {
+    fail(DiagnosticKind::DanglingBackslash, reached(start),
+         "the file ends in a backslash, which continues a line that is not there");
+    return std::nullopt;
+  }
+  if (reader.quoting()) {
+    fail(DiagnosticKind::OpenQuote, reached(start),
+         fmt::format("the quote at line {}, column {} is never closed", quote.line, quote.column));
+    return std::nullopt;
+  }
+  return Token{std::move(reader).text(), start};
+}
+
+std::optional<Token> Lexer::peek_event_word() {
+  const auto before = cursor_;
+  auto token = read(TokenKind::EventWord);
+  cursor_ = before;
+  return token;
+}
+
+std::optional<std::string> Lexer::read_block(Position opening) {
+  const auto first = cursor_.offset;
+  std::optional<std::string_view> indent;
+  std::optional<int> resembling;
+  while (!at_end()) {
+    const auto end = cursor_.offset;
+    const auto number = cursor_.line;
+    const auto line = read_line();
+    if (is_end_line(line)) {
+      return without_indent(text_.substr(first, end - first), indent.value_or("").size());
+    }
+    indent = indent ? common_prefix(*indent, line) : leading_white_space(line);
+    if (!resembling && resembles_end_line(line)) resembling = number;
+  }
+  auto message = fmt::format("the script at line {} has no \"end script\"", opening.line);
+  if (resembling) message += fmt::format("; line {} is not exactly that", *resembling);
+  fail(DiagnosticKind::OpenBlock, position(), std::move(message));
+  return std::nullopt;
+}
+
+bool Lexer::fail(DiagnosticKind kind, Position place, std::string message) {
+  if (!failure_) failure_ = Diagnostic{kind, place.line, place.column, std::move(message)};
+  return false;
+}
+
+/// The rest of the line, without its line feed; the cursor goes to the start of the next one.
+std::string_view Lexer::read_line() {
+  const auto start = cursor_.offset;
+  const auto line = text_.substr(start, text_.find('\n', start) - start);
+  cursor_.offset += line.size();
+  if (!at_end()) skip_byte();
+  return line;
+}
+
+}  // namespace upkeep::conf

@@ -1,0 +1,104 @@
+// Tokens, blanks and blocks of the job language, with their place (spec/job-language.md 2).
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "conf/diagnostic.h"
+
+namespace upkeep::conf {
+
+/// Space, tab and carriage return; a line feed is never white space here.
+[[nodiscard]] constexpr bool is_white_space(char byte) {
+  return byte == ' ' || byte == '\t' || byte == '\r';
+}
+
+/// A word as a message shows it: in quotes, printable, and cut if long.
+[[nodiscard]] std::string quoted_word(std::string_view word);
+
+/// A place in the text; both count from 1, columns in bytes.
+struct Position {
+  int line = 1;
+  int column = 1;
+};
+
+/// How a token ends and whether its quotes are removed (2.3).
+enum class TokenKind {
+  Word,           ///< a keyword: raw
+  Argument,       ///< quotes removed
+  EventWord,      ///< a word of a condition: raw, parentheses end it
+  EventArgument,  ///< the same with quotes removed
+  Command,        ///< the rest of the line, and of the lines that continue it: raw
+};
+
+struct Token {
+  std::string text;
+  Position start;
+};
+
+/// A cursor over the text of a job file. Each byte is looked at a fixed number of times, whatever
+/// the text. The first failure is kept; a function that fails returns nothing or false, and its
+/// caller is expected to give up.
+class Lexer {
+ public:
+  /// `text` must outlive the lexer.
+  explicit Lexer(std::string_view text) : text_(text) {}
+
+  [[nodiscard]] bool at_end() const { return cursor_.offset == text_.size(); }
+
+  /// The byte at the cursor, which must not be at the end.
+  [[nodiscard]] char peek() const { return text_[cursor_.offset]; }
+
+  /// No further argument follows: a line feed, a comment or the end.
+  [[nodiscard]] bool at_line_end() const { return at_end() || peek() == '\n' || peek() == '#'; }
+
+  [[nodiscard]] Position position() const;
+
+  /// Where an error is shown whose line is the one that reading has reached: at `word` if that
+  /// stands on this line, else here (7.2, "point").
+  [[nodiscard]] Position reached(Position word) const;
+
+  /// The raw text from the cursor to the next white space or line feed, for messages only.
+  [[nodiscard]] std::string_view peek_word() const;
+
+  void skip_byte();
+  void skip_white_space();
+
+  /// White space and continued line ends (2.4).
+  void skip_blanks();
+
+  /// Drops a comment and the line feed.
+  void finish_line();
+
+  /// Reads one token; its text may be empty. Fails inside quotes or after a backslash at the end.
+  [[nodiscard]] std::optional<Token> read(TokenKind kind);
+
+  /// Reads a token of a condition raw; the cursor is not moved.
+  [[nodiscard]] std::optional<Token> peek_event_word();
+
+  /// The lines up to `end script`, without their common indent (2.6). The cursor must be at the
+  /// start of the first one. `opening` is where the block's keyword stands, for the message.
+  [[nodiscard]] std::optional<std::string> read_block(Position opening);
+
+  /// Records a failure unless there is one. Always false.
+  bool fail(DiagnosticKind kind, Position place, std::string message);
+
+  [[nodiscard]] const std::optional<Diagnostic>& failure() const { return failure_; }
+
+ private:
+  struct Cursor {
+    std::size_t offset = 0;
+    std::size_t line_start = 0;
+    int line = 1;
+  };
+
+  [[nodiscard]] std::string_view read_line();
+
+  std::string_view text_;
+  Cursor cursor_;
+  std::optional<Diagnostic> failure_;
+};
+
+}  // namespace upkeep::conf

@@ -1,0 +1,408 @@
+// One handler for each stanza, and the table of them. A new stanza is one handler and one row.
+#include "conf/stanzas.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "conf/expression.h"
+#include "conf/numbers.h"
+#include "conf/stanza_reader.h"
+#include "conf/suggest.h"
+
+namespace upkeep::conf {
+namespace {
+
+using Kind = DiagnosticKind;
+using Text = std::optional<std::string>;
+
+constexpr std::string_view kNothing = "no argument";
+constexpr std::string_view kOneValue = "one value; put quotes around a value with blanks";
+
+constexpr char kAnyText[] = "a text";
+constexpr char kDirectory[] = "a directory";
+constexpr char kUser[] = "a user name";
+constexpr char kGroup[] = "a group name";
+
+/// A stanza with one argument that is kept as it is; a later one replaces it.
+template <auto Member, const char* What>
+bool parse_text(StanzaReader& in, JobDefinition& job) {
+  auto value = in.argument(What);
+  if (!value) return false;
+  job.*Member = std::move(value->text);
+  return in.end(kOneValue);
+}
+
+/// A stanza that is set by its mere presence.
+template <bool JobDefinition::*Member>
+bool parse_flag(StanzaReader& in, JobDefinition& job) {
+  job.*Member = true;
+  return in.end(kNothing);
+}
+
+/// A stanza with one or more arguments, added to those of earlier lines.
+template <std::vector<std::string> JobDefinition::*Member, const char* What>
+bool parse_list(StanzaReader& in, JobDefinition& job) {
+  do {
+    auto value = in.argument(What);
+    if (!value) return false;
+    (job.*Member).push_back(std::move(value->text));
+  } while (in.has_argument());
+  return in.end(kNothing);
+}
+
+constexpr char kVariables[] = "names of variables";
+constexpr char kEvents[] = "names of events";
+
+bool parse_env(StanzaReader& in, JobDefinition& job) {
+  auto value = in.argument("NAME=VALUE or NAME");
+  if (!value) return false;
+  job.env.push_back(std::move(value->text));
+  return in.end("one NAME=VALUE; put quotes around a value with blanks");
+}
+
+// --- What is run ---------------------------------------------------------------------------------
+
+bool parse_command(StanzaReader& in, std::optional<Command>& command) {
+  auto line = in.command();
+  if (!line) return false;
+  command = Command{Command::Form::Exec, std::move(line->text)};
+  return in.end(kNothing);
+}
+
+bool parse_block(StanzaReader& in, std::optional<Command>& command) {
+  if (!in.end("no argument; the script begins on the next line")) return false;
+  auto block = in.block();
+  if (!block) return false;
+  command = Command{Command::Form::Script, std::move(*block)};
+  return true;
+}
+
+bool parse_exec(StanzaReader& in, JobDefinition& job) {
+  return parse_command(in, job.process(ProcessType::Main));
+}
+
+bool parse_script(StanzaReader& in, JobDefinition& job) {
+  return parse_block(in, job.process(ProcessType::Main));
+}
+
+template <ProcessType Type>
+bool parse_process(StanzaReader& in, JobDefinition& job) {
+  static constexpr Choice<Command::Form> kForms[] = {{"exec", Command::Form::Exec},
+                                                     {"script", Command::Form::Script}};
+  const auto form = in.keyword(kForms);
+  if (!form) return false;
+  auto& command = job.process(Type);
+  return *form == Command::Form::Exec ? parse_command(in, command) : parse_block(in, command);
+}
+
+bool parse_apparmor(StanzaReader& in, JobDefinition& job) {
+  enum class Verb { Load, Switch };
+  static constexpr Choice<Verb> kVerbs[] = {{"load", Verb::Load}, {"switch", Verb::Switch}};
+  const auto verb = in.keyword(kVerbs);
+  if (!verb) return false;
+  auto profile = in.argument("a profile");
+  if (!profile) return false;
+  if (*verb == Verb::Switch) {
+    job.apparmor_switch = std::move(profile->text);
+  } else {
+    job.process(ProcessType::Security) =
+        Command{Command::Form::Exec, "/sbin/apparmor_parser -r -W " + profile->text};
+  }
+  return in.end(kOneValue);
+}
+
+// --- When it is run ------------------------------------------------------------------------------
+
+template <std::shared_ptr<const EventExpression> JobDefinition::*Member>
+bool parse_condition(StanzaReader& in, JobDefinition& job) {
+  if (!in.keyword("on")) return false;
+  job.*Member = parse_expression(in.lexer(), in.name());
+  return job.*Member && in.end(kNothing);
+}
+
+// Neither of these two ends its line: what follows is read as a stanza (note a).
+
+bool parse_manual(StanzaReader&, JobDefinition& job) {
+  job.start_on.reset();
+  return true;
+}
+
+bool parse_debug(StanzaReader&, JobDefinition& job) {
+  job.debug = true;
+  return true;
+}
+
+// --- How it is supervised ------------------------------------------------------------------------
+
+bool parse_expect(StanzaReader& in, JobDefinition& job) {
+  static constexpr Choice<Expect> kExpects[] = {{"stop", Expect::Stop},
+                                                {"daemon", Expect::Daemon},
+                                                {"fork", Expect::Fork},
+                                                {"none", Expect::None}};
+  const auto expect = in.choice(kExpects);
+  if (!expect) return false;
+  job.expect = *expect;
+  return in.end("one word");
+}
+
+bool parse_respawn_limit(StanzaReader& in, RespawnLimit& limit) {
+  constexpr std::string_view kCount = "a number of respawns, or \"unlimited\"";
+  const auto count = in.argument(kCount);
+  if (!count) return false;
+  if (count->text == "unlimited") {
+    limit = {0, 0};
+    return in.end("nothing after \"unlimited\"");
+  }
+  const auto respawns = parse_signed(count->text);
+  if (!respawns || *respawns < 0 || *respawns > std::numeric_limits<int>::max()) {
+    return in.refuse(Kind::BadLimit, *count, kCount);
+  }
+
+  constexpr std::string_view kInterval = "a count and then an interval in whole seconds";
+  const auto interval = in.argument(kInterval);
+  if (!interval) return false;
+  const auto seconds = parse_signed(interval->text);
+  if (!seconds || *seconds < 0) return in.refuse(Kind::BadInterval, *interval, kInterval);
+
+  limit = {static_cast<int>(*respawns), *seconds};
+  return in.end("a count and an interval");
+}
+
+bool parse_respawn(StanzaReader& in, JobDefinition& job) {
+  if (in.has_argument()) {
+    return in.keyword("limit") && parse_respawn_limit(in, job.respawn_limit);
+  }
+  job.respawn = true;
+  return in.end(kNothing);
+}
+
+bool parse_normal_exit(StanzaReader& in, JobDefinition& job) {
+  constexpr std::string_view kStatus = "exit statuses or signal names";
+  if (!in.keyword("exit")) return false;
+  do {
+    const auto value = in.argument(kStatus);
+    if (!value) return false;
+    const auto status = parse_exit_status(value->text);
+    if (!status) return in.refuse(Kind::BadExitStatus, *value, kStatus);
+    job.normal_exit.push_back(*status);
+  } while (in.has_argument());
+  return in.end(kNothing);
+}
+
+bool parse_signal_value(StanzaReader& in, int& signal) {
+  constexpr std::string_view kSignal = "a signal name such as TERM, or a number";
+  const auto value = in.argument(kSignal);
+  if (!value) return false;
+  const auto number = parse_signal(value->text);
+  if (!number) return in.refuse(Kind::BadSignal, *value, kSignal);
+  signal = *number;
+  return in.end("one signal");
+}
+
+bool parse_kill_timeout(StanzaReader& in, std::int64_t& timeout) {
+  constexpr std::string_view kSeconds = "a whole number of seconds";
+  const auto value = in.argument(kSeconds);
+  if (!value) return false;
+  const auto seconds = parse_signed(value->text);
+  if (!seconds || *seconds < 0) return in.refuse(Kind::BadInterval, *value, kSeconds);
+  timeout = *seconds;
+  return in.end("one number");
+}
+
+bool parse_kill(StanzaReader& in, JobDefinition& job) {
+  enum class What { Timeout, Signal };
+  static constexpr Choice<What> kWhats[] = {{"timeout", What::Timeout}, {"signal", What::Signal}};
+  const auto what = in.keyword(kWhats);
+  if (!what) return false;
+  return *what == What::Timeout ? parse_kill_timeout(in, job.kill_timeout_seconds)
+                                : parse_signal_value(in, job.kill_signal);
+}
+
+bool parse_reload(StanzaReader& in, JobDefinition& job) {
+  return in.keyword("signal") && parse_signal_value(in, job.reload_signal);
+}
+
+// --- What surrounds it ---------------------------------------------------------------------------
+
+bool parse_console(StanzaReader& in, JobDefinition& job) {
+  static constexpr Choice<Console> kConsoles[] = {{"none", Console::None},
+                                                  {"output", Console::Output},
+                                                  {"owner", Console::Owner},
+                                                  {"log", Console::Log}};
+  const auto console = in.choice(kConsoles);
+  if (!console) return false;
+  job.console = console;
+  return in.end("one word");
+}
+
+bool parse_umask(StanzaReader& in, JobDefinition& job) {
+  constexpr std::string_view kMask = "an octal mask from 0 to 777";
+  const auto value = in.argument(kMask);
+  if (!value) return false;
+  const auto mask = parse_signed(value->text, 8);
+  if (!mask || *mask < 0 || *mask > 0777) return in.refuse(Kind::BadUmask, *value, kMask);
+  job.umask = static_cast<mode_t>(*mask);
+  return in.end("one mask");
+}
+
+bool parse_nice(StanzaReader& in, JobDefinition& job) {
+  constexpr std::string_view kNice = "a number from -20 to 19";
+  const auto value = in.argument(kNice);
+  if (!value) return false;
+  const auto nice = parse_signed(value->text);
+  if (!nice || *nice < -20 || *nice > 19) return in.refuse(Kind::BadNice, *value, kNice);
+  job.nice = static_cast<int>(*nice);
+  return in.end("one number");
+}
+
+constexpr int kOomNever = -1000;
+
+bool parse_oom_score(StanzaReader& in, JobDefinition& job) {
+  constexpr std::string_view kScore = "\"never\" or a number from -1000 to 1000";
+  const auto value = in.argument(kScore);
+  if (!value) return false;
+  const auto score = value->text == "never" ? kOomNever : parse_signed(value->text);
+  if (!score || *score < kOomNever || *score > 1000) return in.refuse(Kind::BadOom, *value, kScore);
+  job.oom_score_adj = static_cast<int>(*score);
+  return in.end("one score");
+}
+
+bool parse_oom(StanzaReader& in, JobDefinition& job) {
+  constexpr std::string_view kOom = "\"score NUMBER\", \"never\" or a number from -17 to 15";
+  const auto value = in.argument(kOom);
+  if (!value) return false;
+  if (value->text == "score") return parse_oom_score(in, job);
+  if (value->text == "never") {
+    job.oom_score_adj = kOomNever;
+    return in.end("nothing after \"never\"");
+  }
+  const auto legacy = parse_signed(value->text);
+  if (!legacy || *legacy < -17 || *legacy > 15) return in.refuse(Kind::BadOom, *value, kOom);
+  job.oom_score_adj = static_cast<int>(*legacy * 1000 / (*legacy < 0 ? 17 : 15));
+  return in.end("one number");
+}
+
+std::optional<std::uint64_t> parse_limit_value(StanzaReader& in, std::string_view what) {
+  const auto value = in.argument(what);
+  if (!value) return std::nullopt;
+  const auto limit =
+      value->text == "unlimited" ? ResourceLimit::kUnlimited : parse_unsigned(value->text);
+  if (!limit) in.refuse(Kind::BadLimit, *value, what);
+  return limit;
+}
+
+bool parse_limit(StanzaReader& in, JobDefinition& job) {
+  std::array<std::string_view, 14> names;
+  std::ranges::transform(resources(), names.begin(), &Resource::name);
+  const auto resource = in.choice(names);
+  if (!resource) return false;
+  const auto soft = parse_limit_value(in, "a soft limit (a whole number or \"unlimited\")");
+  if (!soft) return false;
+  const auto hard = parse_limit_value(in, "a hard limit (a whole number or \"unlimited\")");
+  if (!hard) return false;
+
+  const ResourceLimit limit{*resource, *soft, *hard};
+  const auto same = std::ranges::find(job.limits, *resource, &ResourceLimit::resource);
+  if (same == job.limits.end()) {
+    job.limits.push_back(limit);
+  } else {
+    *same = limit;
+  }
+  return in.end("a resource, a soft and a hard limit");
+}
+
+bool parse_cgroup(StanzaReader& in, JobDefinition& job) {
+  constexpr std::size_t kMost = 4;
+  std::vector<std::string> words;
+  do {
+    auto word = in.argument("a controller");
+    if (!word) return false;
+    words.push_back(std::move(word->text));
+  } while (in.has_argument() && words.size() < kMost);
+
+  CgroupSetting setting{words[0], {}, {}, {}};
+  if (words.size() % 2 == 0) setting.name = words[1];
+  if (words.size() >= 3) {
+    setting.key = words[words.size() - 2];
+    setting.value = words[words.size() - 1];
+  }
+  job.cgroups.push_back(std::move(setting));
+  return in.end("a controller, a name, a key and a value at most");
+}
+
+// --- The table -----------------------------------------------------------------------------------
+
+struct Stanza {
+  std::string_view name;
+  bool (*parse)(StanzaReader&, JobDefinition&);
+};
+
+// clang-format off
+constexpr std::array kStanzas{
+    Stanza{"apparmor",    parse_apparmor},
+    Stanza{"author",      parse_text<&JobDefinition::author, kAnyText>},
+    Stanza{"cgroup",      parse_cgroup},
+    Stanza{"chdir",       parse_text<&JobDefinition::chdir, kDirectory>},
+    Stanza{"chroot",      parse_text<&JobDefinition::chroot, kDirectory>},
+    Stanza{"console",     parse_console},
+    Stanza{"debug",       parse_debug},
+    Stanza{"description", parse_text<&JobDefinition::description, kAnyText>},
+    Stanza{"emits",       parse_list<&JobDefinition::emits, kEvents>},
+    Stanza{"env",         parse_env},
+    Stanza{"exec",        parse_exec},
+    Stanza{"expect",      parse_expect},
+    Stanza{"export",      parse_list<&JobDefinition::export_env, kVariables>},
+    Stanza{"instance",    parse_text<&JobDefinition::instance, kAnyText>},
+    Stanza{"kill",        parse_kill},
+    Stanza{"limit",       parse_limit},
+    Stanza{"manual",      parse_manual},
+    Stanza{"nice",        parse_nice},
+    Stanza{"normal",      parse_normal_exit},
+    Stanza{"oom",         parse_oom},
+    Stanza{"post-start",  parse_process<ProcessType::PostStart>},
+    Stanza{"post-stop",   parse_process<ProcessType::PostStop>},
+    Stanza{"pre-start",   parse_process<ProcessType::PreStart>},
+    Stanza{"pre-stop",    parse_process<ProcessType::PreStop>},
+    Stanza{"reload",      parse_reload},
+    Stanza{"respawn",     parse_respawn},
+    Stanza{"script",      parse_script},
+    Stanza{"setgid",      parse_text<&JobDefinition::setgid, kGroup>},
+    Stanza{"setuid",      parse_text<&JobDefinition::setuid, kUser>},
+    Stanza{"start",       parse_condition<&JobDefinition::start_on>},
+    Stanza{"stop",        parse_condition<&JobDefinition::stop_on>},
+    Stanza{"task",        parse_flag<&JobDefinition::task>},
+    Stanza{"umask",       parse_umask},
+    Stanza{"usage",       parse_text<&JobDefinition::usage, kAnyText>},
+    Stanza{"version",     parse_text<&JobDefinition::version, kAnyText>},
+};
+// clang-format on
+
+std::string describe_unknown(std::string_view word) {
+  if (word == "end") return "\"end\" without a \"script\" before it";
+  if (word.starts_with("\xEF\xBB\xBF")) {
+    return "the file begins with a byte order mark; save it without one";
+  }
+  std::array<std::string_view, kStanzas.size()> names;
+  std::ranges::transform(kStanzas, names.begin(), &Stanza::name);
+  return fmt::format("unknown stanza {}{}", quoted_word(word), suggestion(word, names));
+}
+
+}  // namespace
+
+bool parse_stanza(Lexer& lexer, JobDefinition& job) {
+  auto word = lexer.read(TokenKind::Word);
+  if (!word) return false;
+  lexer.skip_blanks();
+  const auto* const stanza = std::ranges::find(kStanzas, word->text, &Stanza::name);
+  if (stanza == kStanzas.end()) {
+    return lexer.fail(Kind::UnknownStanza, lexer.reached(word->start),
+                      describe_unknown(word->text));
+  }
+  StanzaReader in(lexer, std::move(*word));
+  return stanza->parse(in, job);
+}
+
+}  // namespace upkeep::conf

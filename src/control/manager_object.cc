@@ -1,0 +1,110 @@
+// com.ubuntu.Upstart0_6 (spec/control.md 1.4).
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "control/arguments.h"
+#include "control/object_path.h"
+#include "control/objects.h"
+#include "control/requests.h"
+#include "dbus/names.h"
+
+namespace upkeep::control {
+namespace {
+
+int reload_configuration(sd_bus_message* call, void* userdata, sd_bus_error*) {
+  service_of(userdata).hooks.reload_configuration();
+  return sd_bus_reply_method_return(call, "");
+}
+
+int get_job_by_name(sd_bus_message* call, void* userdata, sd_bus_error* error) {
+  const char* name = nullptr;
+  if (const int result = sd_bus_message_read_basic(call, 's', &name); result < 0) return result;
+  if (*name == '\0')
+    return refuse(error, SD_BUS_ERROR_INVALID_ARGS, "Name may not be empty string");
+  const auto* job = service_of(userdata).manager->find_job(name);
+  if (!job) return refuse(error, dbus::kErrorUnknownJob, fmt::format("Unknown job: {}", name));
+  return sd_bus_reply_method_return(call, "o", job_path(job->name()).c_str());
+}
+
+int get_all_jobs(sd_bus_message* call, void* userdata, sd_bus_error*) {
+  std::vector<std::string> paths;
+  for (const auto& [name, job] : service_of(userdata).manager->jobs()) {
+    paths.push_back(job_path(name));
+  }
+  return reply_object_paths(call, paths);
+}
+
+int emit_event(sd_bus_message* call, void* userdata, sd_bus_error* error) {
+  const char* name = nullptr;
+  Environment environment;
+  core::Wait wait{};
+  int result = sd_bus_message_read_basic(call, 's', &name);
+  if (result >= 0) result = read_environment(call, environment, error);
+  if (result >= 0) result = read_wait(call, wait);
+  if (result < 0) return result;
+  return submit(service_of(userdata), call, error, PendingReplies::Answer::Nothing,
+                [&](core::RequestId id) {
+                  return core::EmitEvent{name, std::move(environment), id, wait};
+                });
+}
+
+/// Answers first: there may be no later.
+int end_session(sd_bus_message* call, void* userdata, sd_bus_error*) {
+  auto& service = service_of(userdata);
+  const int result = sd_bus_reply_method_return(call, "");
+  if (service.options.mode == ControlOptions::Mode::User) {
+    service.hooks.handle(core::EndSession{core::EndSession::Type::Logout});
+  }
+  return result < 0 ? result : 1;
+}
+
+int version(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void* userdata,
+            sd_bus_error*) {
+  return append_text(reply, service_of(userdata).options.version);
+}
+
+int log_priority(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply,
+                 void* userdata, sd_bus_error*) {
+  return append_text(reply, to_string(service_of(userdata).hooks.log_priority()));
+}
+
+int set_log_priority(sd_bus*, const char*, const char*, const char*, sd_bus_message* value,
+                     void* userdata, sd_bus_error* error) {
+  using enum core::Priority;
+  const char* name = nullptr;
+  if (const int result = sd_bus_message_read_basic(value, 's', &name); result < 0) return result;
+  for (const auto priority : {Debug, Info, Message, Warning, Error, Fatal}) {
+    if (to_string(priority) != name) continue;
+    service_of(userdata).hooks.set_log_priority(priority);
+    return 1;
+  }
+  return refuse(error, SD_BUS_ERROR_INVALID_ARGS, "The log priority given was not recognised");
+}
+
+constexpr sd_bus_vtable kVtable[] = {
+    SD_BUS_VTABLE_START(0),
+    SD_BUS_METHOD("ReloadConfiguration", "", "", reload_configuration, 0),
+    SD_BUS_METHOD_WITH_NAMES("GetJobByName", "s", SD_BUS_PARAM(name), "o", SD_BUS_PARAM(job),
+                             get_job_by_name, 0),
+    SD_BUS_METHOD_WITH_NAMES("GetAllJobs", "", "", "ao", SD_BUS_PARAM(jobs), get_all_jobs, 0),
+    SD_BUS_METHOD_WITH_NAMES("EmitEvent", "sasb",
+                             SD_BUS_PARAM(name) SD_BUS_PARAM(env) SD_BUS_PARAM(wait), "", "",
+                             emit_event, 0),
+    SD_BUS_METHOD("EndSession", "", "", end_session, 0),
+    SD_BUS_SIGNAL_WITH_NAMES("JobAdded", "o", SD_BUS_PARAM(job), 0),
+    SD_BUS_SIGNAL_WITH_NAMES("JobRemoved", "o", SD_BUS_PARAM(job), 0),
+    SD_BUS_SIGNAL_WITH_NAMES("EventEmitted", "sas", SD_BUS_PARAM(name) SD_BUS_PARAM(env), 0),
+    SD_BUS_PROPERTY("version", "s", version, 0, 0),
+    SD_BUS_WRITABLE_PROPERTY("log_priority", "s", log_priority, set_log_priority, 0, 0),
+    SD_BUS_VTABLE_END,
+};
+
+}  // namespace
+
+const sd_bus_vtable* manager_vtable() {
+  return kVtable;
+}
+
+}  // namespace upkeep::control

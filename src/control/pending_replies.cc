@@ -1,0 +1,43 @@
+#include "control/pending_replies.h"
+
+#include "control/errors.h"
+#include "control/object_path.h"
+
+namespace upkeep::control {
+
+std::optional<core::RequestId> PendingReplies::add(sd_bus_message* call, Answer answer) {
+  auto& count = counts_[sd_bus_message_get_bus(call)];
+  if (count >= kMaxForOneConnection) return std::nullopt;
+  ++count;
+  ++last_.value;
+  calls_.emplace(last_, Call{dbus::Message{sd_bus_message_ref(call)}, answer});
+  return last_;
+}
+
+void PendingReplies::answer(core::RequestId id, const core::Reply& reply) {
+  const auto found = calls_.find(id);
+  if (found == calls_.end()) return;  // the caller has gone
+  const Call call = std::move(found->second);
+  calls_.erase(found);
+  const auto count = counts_.find(sd_bus_message_get_bus(call.message.get()));
+  if (--count->second == 0) counts_.erase(count);
+
+  // A reply that cannot be sent means a connection that is about to be closed.
+  if (!reply) {
+    send_error(call.message.get(), reply.error());
+  } else if (call.answer == Answer::InstancePath) {
+    const auto path = instance_path(reply->job, reply->instance);
+    sd_bus_reply_method_return(call.message.get(), "o", path.c_str());
+  } else {
+    sd_bus_reply_method_return(call.message.get(), "");
+  }
+}
+
+void PendingReplies::forget(sd_bus* connection) {
+  if (counts_.erase(connection) == 0) return;
+  std::erase_if(calls_, [&](const auto& entry) {
+    return sd_bus_message_get_bus(entry.second.message.get()) == connection;
+  });
+}
+
+}  // namespace upkeep::control

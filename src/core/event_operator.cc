@@ -1,0 +1,149 @@
+#include "core/event_operator.h"
+
+#include <fnmatch.h>
+
+#include "conf/expansion.h"
+#include "core/event.h"
+
+namespace upkeep::core {
+namespace {
+
+using Kind = conf::EventExpression::Kind;
+
+/// One argument of a leaf, taken apart: spec/job-language.md 4.3.
+struct Argument {
+  std::string_view key;  ///< empty: positional
+  std::string_view pattern;
+  bool negated = false;
+  bool positional = false;
+};
+
+Argument take_apart(std::string_view text) {
+  // The first "!=" anywhere wins over "=" (runtime.md 3.4).
+  if (const auto at = text.find("!="); at != std::string_view::npos) {
+    return {text.substr(0, at), text.substr(at + 2), true, false};
+  }
+  if (const auto at = text.find('='); at != std::string_view::npos) {
+    return {text.substr(0, at), text.substr(at + 1), false, false};
+  }
+  return {{}, text, false, true};
+}
+
+bool argument_matches(std::string_view text, std::size_t position, const Event& event,
+                      const Environment& variables) {
+  const auto argument = take_apart(text);
+  std::optional<std::string_view> value;
+  if (argument.positional) {
+    if (position >= event.environment().size()) return false;
+    value = variable_value(event.environment()[position]);
+  } else {
+    value = find_variable(event.environment(), argument.key);
+    if (!value) return false;  // also with !=
+  }
+  const auto pattern = conf::expand(argument.pattern, variables);
+  if (!pattern) return false;
+  const bool equal = ::fnmatch(pattern->c_str(), std::string(*value).c_str(), 0) == 0;
+  return equal != argument.negated;
+}
+
+bool leaf_matches(const conf::EventExpression& leaf, const Event& event,
+                  const Environment& variables) {
+  if (leaf.event != event.name()) return false;
+  for (std::size_t i = 0; i < leaf.arguments.size(); ++i) {
+    if (!argument_matches(leaf.arguments[i], i, event, variables)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+EventOperator::EventOperator(const conf::EventExpression* expression) {
+  if (expression != nullptr) add(*expression);
+}
+
+std::size_t EventOperator::add(const conf::EventExpression& expression) {
+  Node node{.expression = &expression};
+  if (expression.kind != Kind::Event) {
+    node.left = add(*expression.left);
+    node.right = add(*expression.right);
+  }
+  nodes_.push_back(node);
+  return nodes_.size() - 1;
+}
+
+bool EventOperator::handle(Event& event, const Environment& variables) {
+  bool matched = false;
+  for (auto& node : nodes_) {
+    if (node.expression->kind != Kind::Event || node.value) continue;
+    if (!leaf_matches(*node.expression, event, variables)) continue;
+    node.value = true;
+    node.event = &event;
+    ++event.blockers_;
+    matched = true;
+  }
+  if (matched) update();
+  return matched;
+}
+
+void EventOperator::update() {
+  for (auto& node : nodes_) {  // operands stand before their operator
+    if (node.expression->kind == Kind::Event) continue;
+    const bool left = nodes_[node.left].value;
+    const bool right = nodes_[node.right].value;
+    node.value = node.expression->kind == Kind::And ? left && right : left || right;
+  }
+}
+
+std::vector<Event*> EventOperator::matched() const {
+  std::vector<Event*> out;
+  if (value()) collect(nodes_.size() - 1, out);
+  return out;
+}
+
+void EventOperator::collect(std::size_t index, std::vector<Event*>& out) const {
+  const auto& node = nodes_[index];
+  if (!node.value) return;
+  if (node.expression->kind == Kind::Event) {
+    out.push_back(node.event);
+    return;
+  }
+  collect(node.left, out);
+  collect(node.right, out);
+}
+
+std::vector<Event*> EventOperator::held() const {
+  std::vector<Event*> out;
+  for (const auto& node : nodes_) {
+    if (node.event != nullptr) out.push_back(node.event);
+  }
+  return out;
+}
+
+void EventOperator::reset(const Release& release) {
+  for (auto& node : nodes_) {
+    node.value = false;
+    if (auto* event = std::exchange(node.event, nullptr)) {
+      --event->blockers_;
+      release(*event);
+    }
+  }
+}
+
+std::set<std::string, std::less<>> EventOperator::event_names() const {
+  std::set<std::string, std::less<>> names;
+  for (const auto& node : nodes_) {
+    if (node.expression->kind == Kind::Event) names.insert(node.expression->event);
+  }
+  return names;
+}
+
+bool EventOperator::any_leaf_matches(const Event& event) const {
+  for (const auto& node : nodes_) {
+    if (node.expression->kind == Kind::Event && leaf_matches(*node.expression, event, {})) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace upkeep::core

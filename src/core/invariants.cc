@@ -1,0 +1,88 @@
+// What must hold between turns. The simulator and the property tests ask after every turn.
+#include "core/service_manager.h"
+
+namespace upkeep::core {
+
+Result<void> ServiceManager::check_invariants() const {
+  std::map<const Event*, std::size_t> references;
+  std::map<const JobInstance*, const Event*> blocked;
+  std::size_t processes = 0;
+
+  const auto count_operator = [&](const EventOperator& condition) {
+    for (const auto* event : condition.held()) ++references[event];
+  };
+  for (const auto& [job_name, job] : jobs_) {
+    count_operator(job->start_on_);
+    if (job->start_on_.value())
+      return failure(job_name + ": start on is true but was not acted on");
+    if (job->successor_ && job->instances_.empty()) {
+      return failure(job_name + ": a newer definition waits although no instance exists");
+    }
+    for (const auto& [name, instance] : job->instances_) {
+      const auto title = instance->title();
+      count_operator(instance->stop_on_);
+      if (instance->state_ == State::Waiting) return failure(title + ": rests in waiting");
+      for (const auto& blocker : instance->held_) {
+        if (const auto* const* event = std::get_if<Event*>(&blocker)) {
+          ++references[*event];
+          if (*event == instance->blocker_) return failure(title + ": holds its own blocker (Q16)");
+        }
+      }
+      const bool waits_for_event =
+          instance->state_ == State::Starting || instance->state_ == State::Stopping;
+      if (waits_for_event != (instance->blocker_ != nullptr)) {
+        return failure(
+            fmt::format("{}: state {} and blocker do not fit", title, to_string(instance->state_)));
+      }
+      if (instance->blocker_ != nullptr) blocked[instance.get()] = instance->blocker_;
+      if (instance->kill_timer_.has_value() && instance->state_ != State::Killed) {
+        return failure(title + ": kill timer armed outside of killed");
+      }
+      if (instance->state_ == State::Running && instance->goal_ != Goal::Start) {
+        return failure(title + ": rests in running with another goal than start");
+      }
+      const auto& main = instance->process(ProcessType::Main);
+      if (instance->state_ == State::Running && job->definition().process(ProcessType::Main) &&
+          !main.spawn) {
+        return failure(title + ": running without its main process (Q1, Q7)");
+      }
+      for (const auto type : conf::kAllProcessTypes) {
+        const auto id = instance->process(type).spawn;
+        if (!id) continue;
+        ++processes;
+        const auto found = spawned_.find(id);
+        if (found == spawned_.end() || found->second.instance != instance.get() ||
+            found->second.type != type) {
+          return failure(title + ": its process is not in the table of processes");
+        }
+      }
+    }
+  }
+  if (processes != spawned_.size()) return failure("the table of processes has strangers in it");
+
+  for (const auto& [sequence, event] : events_) {
+    if (event->blockers_ != references[event.get()]) {
+      return failure(fmt::format("event {}: {} blockers counted, {} references held", event->name(),
+                                 event->blockers_, references[event.get()]));
+    }
+    if (event->blockers_ == 0 && !attention_.contains(sequence)) {
+      return failure(fmt::format("event {}: nothing holds it, nobody finishes it", event->name()));
+    }
+    for (const auto& waiter : event->waiters_) {
+      const auto* const* instance = std::get_if<JobInstance*>(&waiter);
+      if (instance == nullptr) continue;
+      const auto found = blocked.find(*instance);
+      if (found == blocked.end() || found->second != event.get()) {
+        return failure(
+            fmt::format("event {}: an instance waits that is not blocked by it", event->name()));
+      }
+      blocked.erase(found);
+    }
+  }
+  if (!blocked.empty()) {
+    return failure(blocked.begin()->first->title() + ": blocked by an event that will not wake it");
+  }
+  return {};
+}
+
+}  // namespace upkeep::core

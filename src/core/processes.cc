@@ -1,0 +1,229 @@
+// Processes of an instance: starting them, and what their end means (spec/runtime.md 2.3 to 2.6,
+// 4.5, 4.6).
+#include <algorithm>
+#include <csignal>
+
+#include "base/signals.h"
+#include "core/service_manager.h"
+
+namespace upkeep::core {
+
+int ServiceManager::ProcessEnd::encoded() const {
+  if (exit_status) return *exit_status;
+  return exit_signal ? *exit_signal << 8 : -1;
+}
+
+/// Starts the process in this role if the job defines one. The result comes as a SpawnResult.
+void ServiceManager::start_process(JobInstance& instance, ProcessType type) {
+  const auto& job = instance.job();
+  if (!job.definition().process(type)) return;
+  // Profiles are loaded where AppArmor is at work; elsewhere the stanza does nothing (4.11).
+  if (type == ProcessType::Security) return;
+
+  auto environment = instance.environment_;
+  if (type == ProcessType::PreStop || type == ProcessType::PostStop) {
+    for (const auto& variable : instance.stop_environment_) set_variable(environment, variable);
+  }
+  set_variable(environment, "UPSTART_JOB=" + job.name());
+  set_variable(environment, "UPSTART_INSTANCE=" + instance.name());
+  if (!options_.session_address.empty()) {
+    set_variable(environment, "UPSTART_SESSION=" + options_.session_address);
+  }
+
+  const SpawnId id{++last_spawn_};
+  spawned_[id] = {&instance, type};
+  instance.slot(type) = {.spawn = id};
+  const auto expect = job.definition().expect;
+  platform_.spawn({.id = id,
+                   .definition = job.shared_definition(),
+                   .type = type,
+                   .instance = instance.name(),
+                   .environment = std::move(environment),
+                   .trace = type == ProcessType::Main &&
+                            (expect == conf::Expect::Fork || expect == conf::Expect::Daemon)});
+}
+
+void ServiceManager::accept(SpawnResult&& result) {
+  const auto found = spawned_.find(result.id);
+  if (found == spawned_.end()) return;
+  const auto [instance, type] = found->second;
+  if (!result.outcome) {
+    spawned_.erase(found);
+    platform_.collect_log(result.id);
+    instance->slot(type) = {};
+    spawn_failed(*instance, type, result.outcome.error());
+    return;
+  }
+  instance->slot(type).pid = *result.outcome;
+  log(Priority::Info, "{} {} process ({}) started", instance->title(), conf::to_string(type),
+      *result.outcome);
+  if (type != ProcessType::Main || instance->state_ != State::Spawned) return;
+  const bool ready = instance->job().definition().expect == conf::Expect::None;
+  if (ready || instance->goal_ == Goal::Stop || instance->restarting_) advance(*instance);
+}
+
+void ServiceManager::accept(ProcessChange&& change) {
+  const auto found = spawned_.find(change.id);
+  if (found == spawned_.end()) return;
+  const auto [instance, type] = found->second;
+  const bool main = type == ProcessType::Main;
+
+  if (const auto* stopped = std::get_if<Stopped>(&change.what)) {
+    if (main) main_stopped(*instance, stopped->signal);
+  } else if (const auto* forked = std::get_if<Forked>(&change.what)) {
+    if (main) main_forked(*instance, forked->child);
+  } else if (std::get_if<Executed>(&change.what) != nullptr) {
+    if (main) main_executed(*instance);
+  } else {
+    ProcessEnd end;
+    if (const auto* exited = std::get_if<Exited>(&change.what)) end.exit_status = exited->status;
+    if (const auto* killed = std::get_if<Signalled>(&change.what)) end.exit_signal = killed->signal;
+    process_ended(*instance, type, end);
+  }
+}
+
+void ServiceManager::process_ended(JobInstance& instance, ProcessType type, const ProcessEnd& end) {
+  const auto slot = std::exchange(instance.slot(type), ProcessSlot{});
+  spawned_.erase(slot.spawn);
+  platform_.collect_log(slot.spawn);
+  log_end(instance, type, slot.pid, end);
+
+  switch (type) {
+    case ProcessType::Main:
+      disarm_kill_timer(instance);
+      main_ended(instance, end);
+      return;
+    case ProcessType::PreStart:
+    case ProcessType::PostStop:
+      if (!end.clean()) {
+        fail(instance, {type, end.exit_status, end.exit_signal});
+        set_goal(instance, Goal::Stop);
+      }
+      break;
+    case ProcessType::PostStart:
+    case ProcessType::PreStop:
+    case ProcessType::Security: break;  // their status does not matter
+  }
+  advance(instance);
+}
+
+void ServiceManager::main_ended(JobInstance& instance, const ProcessEnd& end) {
+  if (instance.state_ == State::Stopping) return;  // the event `stopping` is still in progress
+  if (instance.state_ == State::Killed) {
+    advance(instance);
+    return;
+  }
+  // A post-start or pre-stop process is waited for before the state moves on.
+  const bool stays = instance.process(ProcessType::PostStart).spawn ||
+                     instance.process(ProcessType::PreStop).spawn;
+  const auto& limit = instance.job().definition().respawn_limit;
+  switch (judge_main_end(instance, end)) {
+    case MainEnd::Expected: break;
+    case MainEnd::Normal: set_goal(instance, Goal::Stop); break;
+    case MainEnd::Respawn:
+      log(Priority::Message, "{} main process ended, respawning", instance.title());
+      if (stays) set_goal(instance, Goal::Respawn);
+      break;
+    case MainEnd::RespawnLimit:
+      log(Priority::Warning, "{} gave up: respawned {} times within {} seconds, job stopped",
+          instance.title(), limit.count, limit.interval_seconds);
+      fail(instance, {});
+      set_goal(instance, Goal::Stop);
+      break;
+    case MainEnd::Failure:
+      fail(instance, {ProcessType::Main, end.exit_status, end.exit_signal});
+      set_goal(instance, Goal::Stop);
+      break;
+  }
+  if (!stays) advance(instance);
+}
+
+ServiceManager::MainEnd ServiceManager::judge_main_end(JobInstance& instance,
+                                                       const ProcessEnd& end) {
+  if (instance.goal_ != Goal::Start || instance.restarting_) return MainEnd::Expected;
+
+  const auto& definition = instance.job().definition();
+  const bool must_stay = definition.respawn && !definition.task;
+  const bool listed =
+      std::ranges::find(definition.normal_exit, end.encoded()) != definition.normal_exit.end();
+  const bool abnormal = (!end.clean() || must_stay) && !listed;
+  if (!abnormal) return MainEnd::Normal;
+  if (!definition.respawn || session_phase_ != SessionPhase::Up) return MainEnd::Failure;
+  return instance.respawn_limiter_.allow(now_, definition.respawn_limit) ? MainEnd::Respawn
+                                                                         : MainEnd::RespawnLimit;
+}
+
+void ServiceManager::main_stopped(JobInstance& instance, int signal) {
+  if (instance.state_ != State::Spawned || signal != SIGSTOP ||
+      instance.job().definition().expect != conf::Expect::Stop) {
+    return;  // somebody stopped it by hand: it is theirs to continue
+  }
+  platform_.resume(instance.process(ProcessType::Main).spawn, Resume::Continue);
+  advance(instance);
+}
+
+void ServiceManager::main_forked(JobInstance& instance, pid_t child) {
+  auto& main = instance.slot(ProcessType::Main);
+  main.pid = child;
+  ++main.forks;
+  const bool waiting = instance.state_ == State::Spawned;
+  const bool followed = main.forks > 1 || instance.job().definition().expect == conf::Expect::Fork;
+  platform_.resume(main.spawn, followed || !waiting ? Resume::Detach : Resume::Continue);
+  if (followed && waiting) advance(instance);
+}
+
+void ServiceManager::main_executed(JobInstance& instance) {
+  const auto& main = instance.process(ProcessType::Main);
+  const bool waiting = instance.state_ == State::Spawned;
+  const bool followed = main.forks > 0;  // before the first fork a script may exec the daemon
+  platform_.resume(main.spawn, followed || !waiting ? Resume::Detach : Resume::Continue);
+  if (followed && waiting) advance(instance);
+}
+
+void ServiceManager::spawn_failed(JobInstance& instance, ProcessType type,
+                                  const SpawnFailure& failure) {
+  log(Priority::Warning, "{} {} process could not be started: {}", instance.title(),
+      conf::to_string(type), failure.description);
+  if (type != ProcessType::PostStart && type != ProcessType::PreStop) {
+    fail(instance, {type, std::nullopt, std::nullopt});
+    set_goal(instance, Goal::Stop);
+  }
+  advance(instance);
+}
+
+void ServiceManager::log_end(const JobInstance& instance, ProcessType type, pid_t pid,
+                             const ProcessEnd& end) {
+  const auto& definition = instance.job().definition();
+  const bool listed =
+      std::ranges::find(definition.normal_exit, end.encoded()) != definition.normal_exit.end();
+  // The signal that a stop sends is no news.
+  const bool asked_for = type == ProcessType::Main && instance.state_ == State::Killed &&
+                         end.exit_signal == definition.kill_signal;
+  const auto priority = end.clean() || listed || asked_for ? Priority::Info : Priority::Warning;
+  if (end.exit_status) {
+    log(priority, "{} {} process ({}) exited with status {}", instance.title(),
+        conf::to_string(type), pid, *end.exit_status);
+  } else if (end.exit_signal) {
+    log(priority, "{} {} process ({}) killed by signal {}", instance.title(), conf::to_string(type),
+        pid, signal_name(*end.exit_signal));
+  } else {
+    log(priority, "{} {} process ({}) has vanished, its exit status is unknown", instance.title(),
+        conf::to_string(type), pid);
+  }
+}
+
+void ServiceManager::disarm_kill_timer(JobInstance& instance) {
+  if (const auto key = std::exchange(instance.kill_timer_, std::nullopt)) timers_.cancel(*key);
+}
+
+void ServiceManager::kill_timer_fired(JobInstance& instance) {
+  instance.kill_timer_.reset();
+  const auto& main = instance.process(ProcessType::Main);
+  const auto& definition = instance.job().definition();
+  log(Priority::Warning, "{} main process ({}) still runs {} s after signal {}, sending KILL",
+      instance.title(), main.pid, definition.kill_timeout_seconds,
+      signal_name(definition.kill_signal));
+  platform_.signal(main.spawn, SIGKILL, SignalTarget::Group);
+}
+
+}  // namespace upkeep::core

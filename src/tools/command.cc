@@ -1,0 +1,62 @@
+#include "tools/command.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace upkeep::tools {
+namespace {
+
+client::Surroundings surroundings() {
+  client::Surroundings result{.root = ::geteuid() == 0};
+  if (const char* address = std::getenv("UPSTART_SESSION")) result.upstart_session = address;
+  return result;
+}
+
+}  // namespace
+
+std::unexpected<Failure> usage_error(std::string message) {
+  return std::unexpected(Failure{Failure::Kind::Usage, std::move(message)});
+}
+
+std::unexpected<Failure> error(std::string message) {
+  return std::unexpected(Failure{Failure::Kind::Error, std::move(message)});
+}
+
+std::unexpected<Failure> error(const client::CallError& reason) {
+  return error(reason.message);
+}
+
+std::vector<std::string> Invocation::further_arguments() const {
+  if (arguments_.empty()) return {};
+  return {arguments_.begin() + 1, arguments_.end()};
+}
+
+Done<client::Upstart*> Invocation::upstart() {
+  if (upstart_) return &*upstart_;
+  const auto endpoint = client::choose_endpoint(settings_.endpoint, surroundings());
+  if (!endpoint) {
+    const bool usage = endpoint.error().kind == client::EndpointError::Kind::Usage;
+    return usage ? usage_error(endpoint.error().message) : error(endpoint.error().message);
+  }
+  auto connection = client::Connection::open(*endpoint);
+  if (!connection) return error(connection.error().message);
+  return &upstart_.emplace(std::move(*connection));
+}
+
+bool Invocation::in_session() const {
+  const auto endpoint = client::choose_endpoint(settings_.endpoint, surroundings());
+  return endpoint && endpoint->kind == client::Endpoint::Kind::UserSocket;
+}
+
+void Invocation::print(std::string_view line) const {
+  if (settings_.verbosity != Settings::Verbosity::Quiet) fmt::print("{}\n", line);
+}
+
+void Invocation::inform(std::string_view line) const {
+  if (settings_.verbosity == Settings::Verbosity::Verbose) fmt::print("{}\n", line);
+}
+
+}  // namespace upkeep::tools
