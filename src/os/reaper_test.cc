@@ -60,6 +60,7 @@ class ReaperTest : public ::testing::Test {
 TEST_F(ReaperTest, TwoThousandZombies) {
   constexpr int kChildren = 2000;
   std::vector<pid_t> children;
+  children.reserve(kChildren);
   for (int i = 0; i < kChildren; ++i) children.push_back(child(0));
   for (const pid_t pid : children) await_zombie(pid);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -53,8 +54,10 @@ TEST(SetupReport, EveryStepHasWordsOfItsOwn) {
 TEST(SetupReport, NonsenseFromTheChildDoesNoHarm) {
   EXPECT_EQ(words({SetupStep::Limit, EIO, 77}), "unable to set limit ?: Input/output error");
   EXPECT_EQ(words({SetupStep::Limit, EIO, -1}), "unable to set limit ?: Input/output error");
-  EXPECT_EQ(words({static_cast<SetupStep>(1000), EIO}),
-            "unable to set up the process: Input/output error");
+  SetupReport unknown{SetupStep::Execute, EIO};
+  const int step = 1000;
+  std::memcpy(&unknown.step, &step, sizeof step);
+  EXPECT_EQ(words(unknown), "unable to set up the process: Input/output error");
 }
 
 }  // namespace
