@@ -5,10 +5,9 @@
 #include <functional>
 #include <string>
 
-#include "dbus/handles.h"
-
 #include "base/result.h"
 #include "client/endpoint.h"
+#include "dbus/handles.h"
 
 namespace upkeep::client {
 

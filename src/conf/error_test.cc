@@ -149,11 +149,25 @@ std::string shown(std::string_view text) {
 TEST(ParserErrors, SayWhatWasFoundAndWhatWasExpected) {
   EXPECT_EQ(shown("descripton x\n"),
             "/etc/init/x.conf:1:1: unknown stanza \"descripton\", did you mean \"description\"?");
-  EXPECT_EQ(
-      shown("kill tiemout 5\n"),
-      "/etc/init/x.conf:1:6: \"kill\" needs \"timeout\" or \"signal\", found \"tiemout\", did "
-      "you mean \"timeout\"?");
+  EXPECT_EQ(shown("kill tiemout 5\n"),
+            "/etc/init/x.conf:1:6: expected \"timeout\" or \"signal\" after \"kill\", found "
+            "\"tiemout\", did you mean \"timeout\"?");
   EXPECT_EQ(shown("frobnicate\n"), "/etc/init/x.conf:1:1: unknown stanza \"frobnicate\"");
+  EXPECT_EQ(shown("chdir \"\"\n"),
+            "/etc/init/x.conf:1:7: expected a directory after \"chdir\", found empty quotes");
+  EXPECT_EQ(shown("start on(a)\n"),
+            "/etc/init/x.conf:1:7: expected \"on\" after \"start\", found \"on(a)\"; put a blank "
+            "before \"(\"");
+}
+
+TEST(ParserErrors, PointBackAtWhatWasNeverClosed) {
+  EXPECT_EQ(shown("task\nexec echo it's\nx\n"),
+            "/etc/init/x.conf:4:1: the quote at line 2, column 13 is never closed");
+  EXPECT_EQ(shown("start on (a\n and (b)\n or x"),
+            "/etc/init/x.conf:3:6: the \"(\" at line 1, column 10 is never closed");
+  EXPECT_EQ(shown("script\n x\nend scripts\nend script;\n"),
+            "/etc/init/x.conf:5:1: the script at line 1 has no \"end script\"; line 3 is not "
+            "exactly that");
 }
 
 TEST(ParserErrors, ShowPathsThatATerminalCannotObey) {

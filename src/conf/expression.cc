@@ -30,6 +30,7 @@ class ExpressionParser {
  private:
   /// What has been read since an open parenthesis, or since the start.
   struct Group {
+    Position opened;                         ///< where the parenthesis stands
     Tree operand;                            ///< everything left of `pending`
     std::optional<Operator> pending;         ///< an operator that waits for its right side
     std::shared_ptr<EventExpression> event;  ///< the event whose arguments are being read
@@ -52,8 +53,9 @@ class ExpressionParser {
 
   [[nodiscard]] bool take_token() {
     if (lexer_.at_line_end()) {
-      return lexer_.fail(Kind::MissingToken, lexer_.position(),
-                         "a line between parentheses must not be empty");
+      return lexer_.fail(
+          Kind::MissingToken, lexer_.position(),
+          "between parentheses each line must hold a word: this one is empty or a comment");
     }
     last_ = lexer_.position();
     if (lexer_.peek() == '(' || lexer_.peek() == ')') return take_parenthesis();
@@ -78,7 +80,7 @@ class ExpressionParser {
                          "needs quotes");
     }
     if (groups_.size() > kMaxExpressionDepth) return refuse_depth("parentheses");
-    groups_.emplace_back();
+    groups_.emplace_back().opened = last_;
     return true;
   }
 
@@ -107,7 +109,7 @@ class ExpressionParser {
     if (!word) return false;
     if (word->text.empty()) {
       return lexer_.fail(Kind::MissingToken, lexer_.reached(word->start),
-                         "an event or argument is missing, found empty quotes");
+                         "expected an event or an argument, found empty quotes");
     }
     lexer_.skip_blanks();
     if (group().event) return add_argument(std::move(*word));
@@ -126,8 +128,8 @@ class ExpressionParser {
     const bool named = word.text.find('=') != std::string::npos;
     if (group().has_named_argument && !named) {
       return lexer_.fail(Kind::PositionalAfterNamed, lexer_.reached(word.start),
-                         fmt::format("{} has no name but follows an argument that has one: write "
-                                     "NAME=VALUE, or \"and\" or \"or\" before an event",
+                         fmt::format("{} follows an argument with a name: write NAME=VALUE, or "
+                                     "\"and\" or \"or\" before an event",
                                      quoted_word(word.text)));
     }
     group().has_named_argument = named;
@@ -163,14 +165,20 @@ class ExpressionParser {
   }
 
   [[nodiscard]] bool finish() {
-    if (!complete_operand("the end")) return false;
+    const std::string_view end =
+        inside_parentheses()
+            ? "the end of the file"
+            : "the end of the line; only inside parentheses does a condition go on in the next";
+    if (!complete_operand(end)) return false;
     if (!inside_parentheses()) return true;
-    return lexer_.fail(Kind::ParenMismatch, lexer_.position(), "\"(\" is never closed");
+    return lexer_.fail(Kind::ParenMismatch, lexer_.position(),
+                       fmt::format("the \"(\" at line {}, column {} is never closed",
+                                   group().opened.line, group().opened.column));
   }
 
   Tree refuse_nothing() {
     lexer_.fail(Kind::MissingToken, lexer_.position(),
-                fmt::format("\"{}\" needs an event, but the line ends here", stanza_));
+                fmt::format("expected an event after \"{}\", but the line ends here", stanza_));
     return nullptr;
   }
 

@@ -7,46 +7,32 @@ namespace upkeep::conf {
 
 std::string_view to_string(ProcessType type) {
   switch (type) {
-    case ProcessType::Main:
-      return "main";
-    case ProcessType::PreStart:
-      return "pre-start";
-    case ProcessType::PostStart:
-      return "post-start";
-    case ProcessType::PreStop:
-      return "pre-stop";
-    case ProcessType::PostStop:
-      return "post-stop";
-    case ProcessType::Security:
-      return "security";
+    case ProcessType::Main: return "main";
+    case ProcessType::PreStart: return "pre-start";
+    case ProcessType::PostStart: return "post-start";
+    case ProcessType::PreStop: return "pre-stop";
+    case ProcessType::PostStop: return "post-stop";
+    case ProcessType::Security: return "security";
   }
   return "";
 }
 
 std::string_view to_string(Expect expect) {
   switch (expect) {
-    case Expect::None:
-      return "none";
-    case Expect::Stop:
-      return "stop";
-    case Expect::Daemon:
-      return "daemon";
-    case Expect::Fork:
-      return "fork";
+    case Expect::None: return "none";
+    case Expect::Stop: return "stop";
+    case Expect::Daemon: return "daemon";
+    case Expect::Fork: return "fork";
   }
   return "";
 }
 
 std::string_view to_string(Console console) {
   switch (console) {
-    case Console::None:
-      return "none";
-    case Console::Output:
-      return "output";
-    case Console::Owner:
-      return "owner";
-    case Console::Log:
-      return "log";
+    case Console::None: return "none";
+    case Console::Output: return "output";
+    case Console::Owner: return "owner";
+    case Console::Log: return "log";
   }
   return "";
 }

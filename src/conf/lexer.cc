@@ -141,6 +141,12 @@ bool is_end_line(std::string_view line) {
   return line.empty() || line.front() == '#';
 }
 
+/// Whether somebody may have thought that this line ends a block.
+bool resembles_end_line(std::string_view line) {
+  line.remove_prefix(leading_white_space(line).size());
+  return line.starts_with("end") && line.find("script") != std::string_view::npos;
+}
+
 /// The longest text that both begin with.
 std::string_view common_prefix(std::string_view a, std::string_view b) {
   const auto differ = std::ranges::mismatch(a, b);
@@ -206,8 +212,13 @@ void Lexer::finish_line() {
 
 std::optional<Token> Lexer::read(TokenKind kind) {
   const auto start = position();
+  auto quote = start;
   TokenReader reader(kind);
-  while (!at_end() && reader.take(peek())) skip_byte();
+  while (!at_end()) {
+    if (!reader.quoting()) quote = position();
+    if (!reader.take(peek())) break;
+    skip_byte();
+  }
 
   if (reader.escaping()) {
     fail(DiagnosticKind::DanglingBackslash, reached(start),
@@ -216,8 +227,7 @@ std::optional<Token> Lexer::read(TokenKind kind) {
   }
   if (reader.quoting()) {
     fail(DiagnosticKind::OpenQuote, reached(start),
-         fmt::format("a quote is never closed; the word it is in begins at line {}, column {}",
-                     start.line, start.column));
+         fmt::format("the quote at line {}, column {} is never closed", quote.line, quote.column));
     return std::nullopt;
   }
   return Token{std::move(reader).text(), start};
@@ -233,16 +243,20 @@ std::optional<Token> Lexer::peek_event_word() {
 std::optional<std::string> Lexer::read_block(Position opening) {
   const auto first = cursor_.offset;
   std::optional<std::string_view> indent;
+  std::optional<int> resembling;
   while (!at_end()) {
     const auto end = cursor_.offset;
+    const auto number = cursor_.line;
     const auto line = read_line();
     if (is_end_line(line)) {
       return without_indent(text_.substr(first, end - first), indent.value_or("").size());
     }
     indent = indent ? common_prefix(*indent, line) : leading_white_space(line);
+    if (!resembling && resembles_end_line(line)) resembling = number;
   }
-  fail(DiagnosticKind::OpenBlock, position(),
-       fmt::format("the script that begins at line {} has no \"end script\"", opening.line));
+  auto message = fmt::format("the script at line {} has no \"end script\"", opening.line);
+  if (resembling) message += fmt::format("; line {} is not exactly that", *resembling);
+  fail(DiagnosticKind::OpenBlock, position(), std::move(message));
   return std::nullopt;
 }
 

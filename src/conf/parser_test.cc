@@ -1,7 +1,7 @@
 // Valid files: the vectors of spec/job-language.md 8, every stanza, overrides, bounds.
 #include "conf/parser.h"
 
-#include <chrono>
+#include <ctime>
 
 #include <gtest/gtest.h>
 
@@ -287,6 +287,7 @@ TEST(ParserBounds, AsManyParenthesesAndOperatorsAsPromised) {
 TEST(ParserBounds, TooLargeIsSaidAndTheLargestIsRead) {
   EXPECT_EQ(kind_of_error(std::string(kMaxJobFileBytes + 1, '\n')), DiagnosticKind::FileTooLarge);
   EXPECT_TRUE(parse_job(std::string(kMaxJobFileBytes, '\n')));
+  EXPECT_EQ(parsed(repeated("env A\n", 600'000)).env.size(), 600'000U);
 }
 
 TEST(ParserBounds, NulIsRefusedWithItsPlace) {
@@ -298,14 +299,15 @@ TEST(ParserBounds, NulIsRefusedWithItsPlace) {
   EXPECT_EQ(job.error().column, 4);
 }
 
-/// Texts on which a careless reader takes quadratic time.
+/// Texts on which a careless reader takes quadratic time: minutes, where these take seconds even
+/// with sanitizers. The processor's time is measured, as others may use the machine.
 TEST(ParserBounds, TimeIsLinearInTheSizeOfTheFile) {
-  const auto start = std::chrono::steady_clock::now();
-  const std::size_t most = kMaxJobFileBytes - 64;
+  const auto start = std::clock();
+  const std::size_t most = 1U << 20;
   const auto parse = [](std::string_view head, const std::string& body, std::string_view tail) {
-    (void)parse_job(std::string(head) + body + std::string(tail));
+    const auto job = parse_job(std::string(head) + body + std::string(tail));
+    EXPECT_TRUE(job || !job.error().message.empty());
   };
-  EXPECT_EQ(parsed(repeated("env A\n", 600'000)).env.size(), 600'000U);
   parse("", std::string(most, '\\'), "");
   parse("author ", std::string(most, '\\'), "");
   parse("author \"", std::string(most, '\n'), "\"");
@@ -319,10 +321,10 @@ TEST(ParserBounds, TimeIsLinearInTheSizeOfTheFile) {
   parse("script\n", std::string(most / 2, ' ') + "x\n" + std::string(most / 2, ' '),
         "x\nend script");
   parse("script\n", repeated("end ", most / 4), "");
+  parse("", repeated("env A\n", most / 6), "");
   parse("limit ", repeated("\xff\xc0", most / 2), "");
   parse("", repeated("cgroup a\n", most / 9), "");
-  const auto taken = std::chrono::steady_clock::now() - start;
-  EXPECT_LT(taken, std::chrono::seconds(30));  // some 15 files of 4 MB, with sanitizers
+  EXPECT_LT(std::clock() - start, 30 * CLOCKS_PER_SEC);
 }
 
 TEST(ParserBounds, MessagesStayShortAndPrintable) {

@@ -20,6 +20,15 @@ std::string alternatives(std::span<const std::string_view> words) {
   return out;
 }
 
+/// What may have been meant by `found`.
+std::string advice(std::string_view found, std::span<const std::string_view> words) {
+  const auto is_glued = [found](std::string_view word) {
+    return found.starts_with(word) && found.substr(word.size()).starts_with('(');
+  };
+  if (std::ranges::any_of(words, is_glued)) return "; put a blank before \"(\"";
+  return suggestion(found, words);
+}
+
 }  // namespace
 
 std::optional<Token> StanzaReader::argument(std::string_view what) {
@@ -31,7 +40,7 @@ std::optional<Token> StanzaReader::argument(std::string_view what) {
   if (!token) return std::nullopt;
   if (token->text.empty()) {
     lexer_.fail(DiagnosticKind::MissingToken, lexer_.reached(token->start),
-                fmt::format("\"{}\" needs {}, found empty quotes", name_, what));
+                fmt::format("expected {} after \"{}\", found empty quotes", what, name_));
     return std::nullopt;
   }
   lexer_.skip_blanks();
@@ -57,7 +66,7 @@ bool StanzaReader::end(std::string_view takes) {
 bool StanzaReader::refuse(DiagnosticKind kind, const Token& token, std::string_view wants) {
   return lexer_.fail(
       kind, token.start,
-      fmt::format("\"{}\" needs {}, found {}", name_, wants, quoted_word(token.text)));
+      fmt::format("expected {} after \"{}\", found {}", wants, name_, quoted_word(token.text)));
 }
 
 std::optional<std::size_t> StanzaReader::keyword_of(std::span<const std::string_view> words) {
@@ -83,14 +92,14 @@ std::optional<std::size_t> StanzaReader::pick(const Token& token,
   const auto found = std::ranges::find(words, token.text);
   if (found != words.end()) return static_cast<std::size_t>(found - words.begin());
   lexer_.fail(DiagnosticKind::UnknownStanza, token.start,
-              fmt::format("\"{}\" needs {}, found {}{}", name_, alternatives(words),
-                          quoted_word(token.text), suggestion(token.text, words)));
+              fmt::format("expected {} after \"{}\", found {}{}", alternatives(words), name_,
+                          quoted_word(token.text), advice(token.text, words)));
   return std::nullopt;
 }
 
 bool StanzaReader::fail_missing(std::string_view what) {
   return lexer_.fail(DiagnosticKind::MissingToken, lexer_.position(),
-                     fmt::format("\"{}\" needs {}, but the line ends here", name_, what));
+                     fmt::format("expected {} after \"{}\", but the line ends here", what, name_));
 }
 
 }  // namespace upkeep::conf

@@ -33,7 +33,7 @@ class StanzaReader {
 
   [[nodiscard]] bool has_argument() const { return !lexer_.at_line_end(); }
 
-  /// The next argument, which is required and not empty. `what` completes "NAME needs ...".
+  /// The next argument, which is required and not empty. `what` completes "expected ...".
   [[nodiscard]] std::optional<Token> argument(std::string_view what);
 
   /// The whole line, which is required.
@@ -67,7 +67,7 @@ class StanzaReader {
   /// The lines up to `end script`.
   [[nodiscard]] std::optional<std::string> block() { return lexer_.read_block(start_); }
 
-  /// Refuses the value `token`. `wants` completes "NAME needs ...". Always false.
+  /// Refuses the value `token`. `wants` completes "expected ...". Always false.
   bool refuse(DiagnosticKind kind, const Token& token, std::string_view wants);
 
  private:

@@ -60,7 +60,7 @@ bool parse_env(StanzaReader& in, JobDefinition& job) {
   auto value = in.argument("NAME=VALUE or NAME");
   if (!value) return false;
   job.env.push_back(std::move(value->text));
-  return in.end("one variable; put quotes around a value with blanks");
+  return in.end("one NAME=VALUE; put quotes around a value with blanks");
 }
 
 // --- What is run ---------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ bool parse_respawn_limit(StanzaReader& in, RespawnLimit& limit) {
     return in.refuse(Kind::BadLimit, *count, kCount);
   }
 
-  constexpr std::string_view kInterval = "a whole number of seconds after the count";
+  constexpr std::string_view kInterval = "a count and then an interval in whole seconds";
   const auto interval = in.argument(kInterval);
   if (!interval) return false;
   const auto seconds = parse_signed(interval->text);
@@ -234,7 +234,7 @@ bool parse_console(StanzaReader& in, JobDefinition& job) {
                                                   {"log", Console::Log}};
   const auto console = in.choice(kConsoles);
   if (!console) return false;
-  job.console = *console;
+  job.console = console;
   return in.end("one word");
 }
 
@@ -271,7 +271,7 @@ bool parse_oom_score(StanzaReader& in, JobDefinition& job) {
 }
 
 bool parse_oom(StanzaReader& in, JobDefinition& job) {
-  constexpr std::string_view kOom = "\"score\" and a score, \"never\", or a number from -17 to 15";
+  constexpr std::string_view kOom = "\"score NUMBER\", \"never\" or a number from -17 to 15";
   const auto value = in.argument(kOom);
   if (!value) return false;
   if (value->text == "score") return parse_oom_score(in, job);
@@ -299,9 +299,9 @@ bool parse_limit(StanzaReader& in, JobDefinition& job) {
   std::ranges::transform(resources(), names.begin(), &Resource::name);
   const auto resource = in.choice(names);
   if (!resource) return false;
-  const auto soft = parse_limit_value(in, "a soft limit: a whole number or \"unlimited\"");
+  const auto soft = parse_limit_value(in, "a soft limit (a whole number or \"unlimited\")");
   if (!soft) return false;
-  const auto hard = parse_limit_value(in, "a hard limit: a whole number or \"unlimited\"");
+  const auto hard = parse_limit_value(in, "a hard limit (a whole number or \"unlimited\")");
   if (!hard) return false;
 
   const ResourceLimit limit{*resource, *soft, *hard};
@@ -381,7 +381,7 @@ constexpr std::array kStanzas{
 // clang-format on
 
 std::string describe_unknown(std::string_view word) {
-  if (word == "end") return "\"end\" without a script that it could end";
+  if (word == "end") return "\"end\" without a \"script\" before it";
   if (word.starts_with("\xEF\xBB\xBF")) {
     return "the file begins with a byte order mark; save it without one";
   }

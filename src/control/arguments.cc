@@ -1,10 +1,10 @@
 #include "control/arguments.h"
 
-#include "dbus/handles.h"
 #include <fmt/format.h>
 
 #include "control/errors.h"
 #include "control/wire_text.h"
+#include "dbus/handles.h"
 
 namespace upkeep::control {
 

@@ -2,12 +2,12 @@
 
 #include <string_view>
 
-#include "dbus/handles.h"
-#include "dbus/names.h"
 #include <fmt/format.h>
 
 #include "control/errors.h"
 #include "control/objects.h"
+#include "dbus/handles.h"
+#include "dbus/names.h"
 
 namespace upkeep::control {
 namespace {

@@ -5,7 +5,6 @@
 #include <cstring>
 #include <utility>
 
-#include "dbus/names.h"
 #include <fmt/format.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -13,6 +12,7 @@
 
 #include "control/arguments.h"
 #include "control/object_path.h"
+#include "dbus/names.h"
 
 namespace upkeep::control {
 namespace {

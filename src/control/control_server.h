@@ -11,13 +11,12 @@
 #include <string_view>
 #include <vector>
 
-#include "dbus/handles.h"
-
 #include "base/result.h"
 #include "control/listening_socket.h"
 #include "control/peer.h"
 #include "control/service.h"
 #include "core/observer.h"
+#include "dbus/handles.h"
 
 namespace upkeep::control {
 
@@ -86,10 +85,10 @@ class ControlServer final : public core::Observer {
   std::optional<std::uint64_t> last_warning_;  ///< microseconds, monotonic
   std::size_t unsaid_warnings_ = 0;
 
-  dbus::EventSource listener_;
-  dbus::EventSource accept_again_;
-  dbus::EventSource post_;
-  dbus::EventSource chores_;  ///< enabled when the loop must turn although nothing has arrived
+  loop::EventSource listener_;
+  loop::EventSource accept_again_;
+  loop::EventSource post_;
+  loop::EventSource chores_;  ///< enabled when the loop must turn although nothing has arrived
 };
 
 }  // namespace upkeep::control

@@ -1,8 +1,7 @@
 // The part of org.freedesktop.DBus that busctl, gdbus and dbus-send use even where there is no bus:
 // they greet, and subscribe to what they get anyway.
-#include "dbus/names.h"
-
 #include "control/objects.h"
+#include "dbus/names.h"
 
 namespace upkeep::control {
 namespace {

@@ -1,8 +1,7 @@
 #include "control/errors.h"
 
-#include "dbus/names.h"
-
 #include "control/wire_text.h"
+#include "dbus/names.h"
 
 namespace upkeep::control {
 

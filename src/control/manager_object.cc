@@ -2,13 +2,13 @@
 #include <string>
 #include <vector>
 
-#include "dbus/names.h"
 #include <fmt/format.h>
 
 #include "control/arguments.h"
 #include "control/object_path.h"
 #include "control/objects.h"
 #include "control/requests.h"
+#include "dbus/names.h"
 
 namespace upkeep::control {
 namespace {

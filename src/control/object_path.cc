@@ -1,9 +1,9 @@
 #include "control/object_path.h"
 
-#include "dbus/names.h"
 #include <fmt/format.h>
 
 #include "base/strings.h"
+#include "dbus/names.h"
 
 namespace upkeep::control {
 namespace {

@@ -6,10 +6,9 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "dbus/names.h"
-
 #include "control/call_checks.h"
 #include "control/object_path.h"
+#include "dbus/names.h"
 
 namespace upkeep::control {
 

@@ -2,10 +2,10 @@
 
 #include <cstring>
 
-#include "dbus/names.h"
 #include <fmt/format.h>
 
 #include "control/objects.h"
+#include "dbus/names.h"
 
 namespace upkeep::control {
 namespace {

@@ -7,13 +7,13 @@
 #include <functional>
 #include <memory>
 
-#include "dbus/handles.h"
 #include <sys/socket.h>
 #include <sys/types.h>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "control/service.h"
+#include "dbus/handles.h"
 
 namespace upkeep::control {
 
@@ -74,7 +74,7 @@ class Peer {
   Id id_;
   ucred client_;
   dbus::Bus bus_;
-  dbus::EventSource greeting_deadline_;
+  loop::EventSource greeting_deadline_;
   std::deque<std::size_t> unread_;  ///< sizes of the signals that are still queued, oldest first
   std::size_t unread_bytes_ = 0;
   bool over_ = false;

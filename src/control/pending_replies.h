@@ -5,11 +5,11 @@
 #include <optional>
 #include <unordered_map>
 
-#include "dbus/handles.h"
 #include <systemd/sd-bus.h>
 
 #include "core/reply.h"
 #include "core/types.h"
+#include "dbus/handles.h"
 
 namespace upkeep::control {
 

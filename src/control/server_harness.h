@@ -15,8 +15,6 @@
 #include <utility>
 #include <vector>
 
-#include "dbus/handles.h"
-#include "dbus/names.h"
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -27,6 +25,8 @@
 #include "conf/parser.h"
 #include "control/control_server.h"
 #include "core/service_manager.h"
+#include "dbus/handles.h"
+#include "dbus/names.h"
 
 namespace upkeep::control {
 

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -43,6 +44,15 @@ std::string logger_program() {
     if (::access(beside.c_str(), X_OK) == 0) return beside;
   }
   return UPKEEP_LIBEXEC "/upkeep-logger";
+}
+
+/// Each logged process costs the manager a descriptor. Returns what jobs are to have instead.
+std::optional<rlimit> raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return {};
+  const rlimit raised{limit.rlim_max, limit.rlim_max};
+  if (::setrlimit(RLIMIT_NOFILE, &raised) != 0) return {};
+  return limit;
 }
 
 MessageLog::Target message_target(const Configuration& configuration) {
@@ -142,6 +152,7 @@ Result<void> Daemon::open_platform() {
       .log_directory = configuration_.log_directory,
       .default_umask = own_umask ? std::nullopt : std::optional<mode_t>(022),
       .start_in_root = !session,
+      .descriptor_limit = raise_descriptor_limit(),
       .honour_debug = configuration_.log_priority == Priority::Debug,
   };
   auto platform = os::LinuxPlatform::create(

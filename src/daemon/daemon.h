@@ -16,7 +16,7 @@
 #include "daemon/message_log.h"
 #include "daemon/session_file.h"
 #include "log/log_streams.h"
-#include "os/event_source.h"
+#include "loop/handles.h"
 #include "os/job_files.h"
 #include "os/linux_platform.h"
 
@@ -35,10 +35,6 @@ class Daemon final : private core::Observer {
   [[nodiscard]] int run();
 
  private:
-  struct LoopUnref {
-    void operator()(sd_event* loop) const { sd_event_unref(loop); }
-  };
-
   Daemon(Configuration configuration, Environment environment);
 
   [[nodiscard]] Result<void> open();
@@ -78,15 +74,15 @@ class Daemon final : private core::Observer {
   Environment environment_;
   MessageLog messages_;
   // Destroyed from the last to the first: nobody outlives what it points to.
-  std::unique_ptr<sd_event, LoopUnref> loop_;
+  loop::EventLoop loop_;
   std::unique_ptr<log::LogStreams> logs_;
   std::unique_ptr<os::LinuxPlatform> platform_;
   std::unique_ptr<control::ControlServer> control_;
   std::unique_ptr<core::ServiceManager> manager_;
   std::unique_ptr<os::JobFiles> job_files_;
   std::optional<SessionFile> session_file_;
-  std::vector<os::EventSource> signals_;
-  os::EventSource timer_;
+  std::vector<loop::EventSource> signals_;
+  loop::EventSource timer_;
 };
 
 }  // namespace upkeep::daemon

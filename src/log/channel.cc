@@ -15,14 +15,11 @@ constexpr std::size_t kMaxDescriptors = 8;
 
 SendResult failed_send(int error) {
   switch (error) {
-    case EAGAIN:
-      return SendResult::Full;
+    case EAGAIN: return SendResult::Full;
     case ENOMEM:
     case ENOBUFS:
-    case ETOOMANYREFS:
-      return SendResult::Later;
-    default:
-      return SendResult::Broken;
+    case ETOOMANYREFS: return SendResult::Later;
+    default: return SendResult::Broken;
   }
 }
 

@@ -194,13 +194,9 @@ void LogStreams::on_socket() {
   for (int i = 0; i < kMessagesPerTurn; ++i) {
     const auto receipt = receive_message(socket_.value());
     switch (receipt.status) {
-      case Receipt::Status::Empty:
-        return;
-      case Receipt::Status::End:
-        return died();
-      case Receipt::Status::Received:
-        on_message(receipt.message);
-        break;
+      case Receipt::Status::Empty: return;
+      case Receipt::Status::End: return died();
+      case Receipt::Status::Received: on_message(receipt.message); break;
       case Receipt::Status::Malformed:
         warn_(fmt::format("a message of upkeep-logger was ignored: {}", receipt.problem));
         break;

@@ -16,6 +16,7 @@
 #include "base/unique_fd.h"
 #include "log/protocol.h"
 #include "log/stream_sink.h"
+#include "loop/handles.h"
 
 namespace upkeep::log {
 
@@ -70,12 +71,6 @@ class LogStreams final : public StreamSink {
     Order order;
     StreamId id;
   };
-  struct Unref {
-    void operator()(sd_event_source* source) const { sd_event_source_disable_unref(source); }
-    void operator()(sd_event* loop) const { sd_event_unref(loop); }
-  };
-  using Source = std::unique_ptr<sd_event_source, Unref>;
-
   LogStreams(sd_event* loop, Options options, Warn warn);
 
   void start();
@@ -95,14 +90,14 @@ class LogStreams final : public StreamSink {
   void wait_for_room(bool wait);
   [[nodiscard]] std::uint64_t now() const;
 
-  std::unique_ptr<sd_event, Unref> loop_;
+  loop::EventLoop loop_;
   Options options_;
   Warn warn_;
 
   pid_t pid_ = 0;
   UniqueFd socket_;
-  Source socket_source_;
-  Source timer_;                  ///< armed: a restart, or another try to send, is due then
+  loop::EventSource socket_source_;
+  loop::EventSource timer_;       ///< armed: a restart, or another try to send, is due then
   std::uint64_t started_at_ = 0;  ///< monotonic, in microseconds
   std::uint64_t delay_ = 0;       ///< before the next start, in microseconds
   int start_error_ = 0;           ///< errno of the exec that failed

@@ -100,10 +100,8 @@ void Logger::read_control() {
   for (int i = 0; i < kMessagesPerTurn && control_ && has_room(); ++i) {
     auto receipt = receive_message(control_.value());
     switch (receipt.status) {
-      case Receipt::Status::Empty:
-        return;
-      case Receipt::Status::End:
-        return drop_control();
+      case Receipt::Status::Empty: return;
+      case Receipt::Status::End: return drop_control();
       case Receipt::Status::Malformed:
         warn_(fmt::format("a message of the manager was ignored: {}", receipt.problem));
         break;
@@ -159,17 +157,10 @@ bool Logger::has_room() const {
 void Logger::send_done() {
   while (control_ && !done_.empty()) {
     switch (send_message(control_.value(), StreamDone{done_.front()})) {
-      case SendResult::Sent:
-        done_.pop_front();
-        break;
-      case SendResult::Full:
-        return;
-      case SendResult::Later:
-        send_later_ = true;
-        return;
-      case SendResult::Broken:
-        done_.clear();
-        return;  // reading will tell
+      case SendResult::Sent: done_.pop_front(); break;
+      case SendResult::Full: return;
+      case SendResult::Later: send_later_ = true; return;
+      case SendResult::Broken: done_.clear(); return;  // reading will tell
     }
   }
 }

@@ -87,14 +87,10 @@ Result<Message> parse_message(std::string_view packet) {
   if (header.number == 0) return failure("the message names nothing");
   if (header.type != Type::Open && !path.empty()) return failure("a path stands where none may");
   switch (header.type) {
-    case Type::Open:
-      return parse_open(StreamId{header.number}, path);
-    case Type::Close:
-      return CloseStream{{header.number}};
-    case Type::Done:
-      return StreamDone{{header.number}};
-    case Type::StartFailed:
-      return parse_start_failed(header.number);
+    case Type::Open: return parse_open(StreamId{header.number}, path);
+    case Type::Close: return CloseStream{{header.number}};
+    case Type::Done: return StreamDone{{header.number}};
+    case Type::StartFailed: return parse_start_failed(header.number);
   }
   return failure(fmt::format("unknown message type {}", static_cast<unsigned>(header.type)));
 }

@@ -42,6 +42,7 @@ class Child {
     start_session();
     environ = const_cast<char**>(setup_.environment);
     set_standard_streams();
+    restore_descriptor_limit();
     if (setup_.attributes) {
       set_limits();
       if (setup_.umask) ::umask(*setup_.umask);
@@ -133,8 +134,7 @@ class Child {
         const int null = open_null();
         return set_standard_streams(null, null);
       }
-      case conf::Console::Log:
-        return set_standard_streams(open_null(), output_);
+      case conf::Console::Log: return set_standard_streams(open_null(), output_);
       case conf::Console::Output: {
         int console = ::open("/dev/console", O_RDWR | O_CLOEXEC | O_NOCTTY);
         if (console < 0) report(SetupStep::ConsoleMissing, errno, 0);
@@ -158,6 +158,11 @@ class Child {
     }
     ::close(input);
     if (output != input) ::close(output);
+  }
+
+  /// The many descriptors are the manager's need; programs that use select() must not inherit it.
+  void restore_descriptor_limit() const noexcept {
+    if (setup_.descriptor_limit) (void)::setrlimit(RLIMIT_NOFILE, &*setup_.descriptor_limit);
   }
 
   void set_limits() const noexcept {

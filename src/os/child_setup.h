@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "conf/job_definition.h"
@@ -20,7 +21,8 @@ struct ChildSetup {
   int terminal = -1;  ///< console log: master of the pty, or -1
   int output = -1;    ///< console log where there is no pty: writing end of a pipe, or -1
   std::optional<mode_t> umask;
-  const char* directory = nullptr;  ///< where to run; nullptr stays
+  std::optional<rlimit> descriptor_limit;  ///< RLIMIT_NOFILE where the manager has raised its own
+  const char* directory = nullptr;         ///< where to run; nullptr stays
   bool attributes = true;  ///< apply what the job says of limits, user and so on; the security
                            ///< process goes without
   bool trace = false;      ///< let the manager follow forks

@@ -14,8 +14,8 @@
 
 #include "core/input.h"
 #include "core/types.h"
+#include "loop/handles.h"
 #include "os/directory_watches.h"
-#include "os/event_source.h"
 #include "os/job_catalog.h"
 #include "os/job_file_names.h"
 
@@ -77,7 +77,7 @@ class JobFiles {
 
   JobCatalog catalog_;
   DirectoryWatches watches_;
-  EventSource readable_;  ///< after watches_, whose descriptor it watches
+  loop::EventSource readable_;  ///< after watches_, whose descriptor it watches
   std::map<std::pair<JobDirectory, std::string>, Fate> changed_files_;
 
   bool walk_is_complete_ = true;   ///< nothing was passed over for want of memory or descriptors

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 
@@ -27,13 +28,13 @@ class JobFilesTest : public testing::Test {
     auto name = (fs::temp_directory_path() / "upkeep-job-files-XXXXXX").string();
     EXPECT_NE(::mkdtemp(name.data()), nullptr);
     root_ = name;
-    fs::permissions(root_, fs::perms(0755));
+    EXPECT_EQ(::chmod(root_.c_str(), 0755), 0);  // one test reads as another user
     fs::create_directory(top());
     sd_event* loop = nullptr;
     EXPECT_GE(sd_event_new(&loop), 0);
     loop_.reset(loop);
   }
-  ~JobFilesTest() override {
+  void TearDown() override {
     files_.reset();
     fs::remove_all(root_);
   }
@@ -60,7 +61,7 @@ class JobFilesTest : public testing::Test {
   /// Runs the loop until the condition holds; false after a time in which it always should.
   template <typename Condition>
   [[nodiscard]] bool run_until(Condition condition) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (!condition()) {
       if (std::chrono::steady_clock::now() > deadline) return false;
       EXPECT_GE(sd_event_run(loop_.get(), 100'000), 0);
@@ -231,12 +232,12 @@ TEST_F(JobFilesTest, WhatMayNotBeReadIsSaid) {
 TEST_F(JobFilesTest, TenThousandFilesLoadAndReloadInLinearTime) {
   constexpr int kFiles = 10'000;
   for (int i = 0; i < kFiles; ++i) write(top() / ("job" + std::to_string(i) + ".conf"), "task\n");
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = std::clock();
   load();
   EXPECT_EQ(jobs_.size(), static_cast<std::size_t>(kFiles));
   load();
   EXPECT_EQ(changes_.size(), static_cast<std::size_t>(kFiles));  // nothing changed, nothing said
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+  EXPECT_LT(std::clock() - start, 30 * CLOCKS_PER_SEC);
 }
 
 // --- Watching ------------------------------------------------------------------------------------

@@ -146,6 +146,7 @@ std::expected<Launched, LaunchFailure> launch(const core::SpawnRequest& request,
   setup.output = output.child.value();
   setup.terminal = output.child ? -1 : output.manager.value();
   setup.umask = job.umask ? job.umask : options.default_umask;
+  setup.descriptor_limit = options.descriptor_limit;
   setup.directory = directory ? directory->c_str() : nullptr;
   setup.attributes = request.type != core::ProcessType::Security;
   setup.trace = request.trace && is_main;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "base/unique_fd.h"
@@ -19,7 +20,8 @@ struct PlatformOptions {
   std::optional<mode_t> default_umask = 022;  ///< nullopt: the daemon's own (session init)
   bool start_in_root =
       true;  ///< chdir("/") unless the job says otherwise; false for a session init
-  bool honour_debug = false;  ///< the `debug` stanza counts
+  std::optional<rlimit> descriptor_limit = {};  ///< of jobs, if the manager's own is another
+  bool honour_debug = false;                    ///< the `debug` stanza counts
 };
 
 /// A process that exists and is setting itself up.

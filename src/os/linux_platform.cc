@@ -78,7 +78,7 @@ Result<std::unique_ptr<LinuxPlatform>> LinuxPlatform::create(sd_event* loop,
   // since that is when a retry needs it.
   result = sd_event_add_time_relative(loop, &source, CLOCK_MONOTONIC, 0, 0, on_retry, nullptr);
   if (result < 0) return failure(fmt::format("unable to set a timer: {}", std::strerror(-result)));
-  EventSource(source).reset();
+  loop::EventSource(source).reset();
   return platform;
 }
 
@@ -252,8 +252,7 @@ void LinuxPlatform::on_status(const ChildStatus& status) {
     case ChildStatus::Kind::Stopped:
       if (process->executing) changed(id, core::Stopped{status.value});
       return;
-    case ChildStatus::Kind::Trapped:
-      return on_trapped(*process, status.value);
+    case ChildStatus::Kind::Trapped: return on_trapped(*process, status.value);
   }
 }
 
@@ -275,12 +274,9 @@ void LinuxPlatform::on_end(core::SpawnId id, const ChildStatus& status) {
 void LinuxPlatform::on_unknown(const ChildStatus& status) {
   switch (status.kind) {
     case ChildStatus::Kind::Exited:
-    case ChildStatus::Kind::Killed:
-      return early_children_.forget(status.pid);
-    case ChildStatus::Kind::Stopped:
-      return;
-    case ChildStatus::Kind::Trapped:
-      return on_trap_of_stranger(status.pid, status.value);
+    case ChildStatus::Kind::Killed: return early_children_.forget(status.pid);
+    case ChildStatus::Kind::Stopped: return;
+    case ChildStatus::Kind::Trapped: return on_trap_of_stranger(status.pid, status.value);
   }
 }
 
@@ -310,11 +306,9 @@ void LinuxPlatform::on_trapped(Process& process, int value) {
         return changed(process.request.id, core::Executed{});
       }
       return tracer::go_on(process.pid, event == 0 ? signal : 0);
-    case Trace::AwaitingChild:
-      return on_child_stop(process, signal);
+    case Trace::AwaitingChild: return on_child_stop(process, signal);
     case Trace::Halted:
-    case Trace::No:
-      return;
+    case Trace::No: return;
   }
 }
 

@@ -17,7 +17,7 @@
 #include "core/input.h"
 #include "core/platform.h"
 #include "log/stream_sink.h"
-#include "os/event_source.h"
+#include "loop/handles.h"
 #include "os/launcher.h"
 #include "os/reaper.h"
 #include "os/script_feeder.h"
@@ -68,9 +68,9 @@ class LinuxPlatform final : public core::Platform {
     UniqueFd script_pipe;
     std::string script;
     UniqueFd report;
-    EventSource report_source;
+    loop::EventSource report_source;
     UniqueFd pidfd;  ///< of an adopted process
-    EventSource pidfd_source;
+    loop::EventSource pidfd_source;
   };
 
   /// A spawn that waits for the system to have room again.
@@ -78,7 +78,7 @@ class LinuxPlatform final : public core::Platform {
     LinuxPlatform* platform = nullptr;
     core::SpawnRequest request;
     int attempts = 0;
-    EventSource timer;
+    loop::EventSource timer;
   };
 
   LinuxPlatform(sd_event* loop, PlatformOptions options, log::StreamSink* logs, Deliver deliver,
@@ -139,7 +139,7 @@ class LinuxPlatform final : public core::Platform {
   ScriptFeeder scripts_;
   std::unique_ptr<Reaper> reaper_;
   std::deque<core::Input> later_;
-  EventSource later_source_;
+  loop::EventSource later_source_;
 };
 
 }  // namespace upkeep::os

@@ -282,6 +282,13 @@ TEST_F(LinuxPlatformTest, LimitBelowOurOwnDescriptorsIsNoTrouble) {
   EXPECT_EQ(output_of(job), "fine\n20\n");
 }
 
+TEST_F(LinuxPlatformTest, JobsDoNotInheritTheManagersDescriptorLimit) {
+  rlimit own{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &own), 0);
+  start({.descriptor_limit = rlimit{77, own.rlim_max}});
+  EXPECT_EQ(output_of(script("ulimit -Sn")), "77\n");
+}
+
 TEST_F(LinuxPlatformTest, OomScore) {
   auto job = exec("cat /proc/self/oom_score_adj");
   job.oom_score_adj = 300;

@@ -33,17 +33,12 @@ void take(const siginfo_t& info) {
 
 std::optional<ChildStatus::Kind> kind_of(const siginfo_t& info) {
   switch (info.si_code) {
-    case CLD_EXITED:
-      return ChildStatus::Kind::Exited;
+    case CLD_EXITED: return ChildStatus::Kind::Exited;
     case CLD_KILLED:
-    case CLD_DUMPED:
-      return ChildStatus::Kind::Killed;
-    case CLD_STOPPED:
-      return ChildStatus::Kind::Stopped;
-    case CLD_TRAPPED:
-      return ChildStatus::Kind::Trapped;
-    default:
-      return std::nullopt;  // continued: nobody asks
+    case CLD_DUMPED: return ChildStatus::Kind::Killed;
+    case CLD_STOPPED: return ChildStatus::Kind::Stopped;
+    case CLD_TRAPPED: return ChildStatus::Kind::Trapped;
+    default: return std::nullopt;  // continued: nobody asks
   }
 }
 

@@ -9,7 +9,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
-#include "os/event_source.h"
+#include "loop/handles.h"
 
 namespace upkeep::os {
 
@@ -42,8 +42,8 @@ class Reaper {
 
   Report report_;
   UniqueFd signal_fd_;
-  EventSource signal_;
-  EventSource again_;
+  loop::EventSource signal_;
+  loop::EventSource again_;
 };
 
 }  // namespace upkeep::os

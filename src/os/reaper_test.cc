@@ -80,7 +80,7 @@ TEST_F(ReaperTest, TwoThousandZombies) {
                 },
                 &other),
             0);
-  const EventSource owner(source);
+  const loop::EventSource owner(source);
   ASSERT_TRUE(run_until([&] { return reported == kChildren; }));
   EXPECT_TRUE(no_children());
   EXPECT_GE(reported_at_other_work, 0);
@@ -138,7 +138,7 @@ TEST_F(ReaperTest, ChildrenThatKeepDyingDoNotStopOtherWork) {
           loop_, &source,
           [](sd_event_source*, void* data) { return ++*static_cast<int*>(data) * 0; }, &turns),
       0);
-  const EventSource owner(source);
+  const loop::EventSource owner(source);
   sd_event_source_set_enabled(source, SD_EVENT_ON);
   EXPECT_TRUE(run_until([&] { return turns >= 5; }));
   going = false;

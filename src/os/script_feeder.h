@@ -10,7 +10,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "core/types.h"
-#include "os/event_source.h"
+#include "loop/handles.h"
 
 namespace upkeep::os {
 
@@ -32,7 +32,7 @@ class ScriptFeeder {
     std::string script;
     std::size_t written = 0;
     UniqueFd pipe;
-    EventSource source;
+    loop::EventSource source;
   };
   static int on_writable(sd_event_source*, int, uint32_t, void* delivery) noexcept;
   /// Whether there is more to come.

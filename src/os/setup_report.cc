@@ -27,22 +27,14 @@ std::string limit_name(const conf::JobDefinition& definition, int index) {
 std::string attempt(const SetupReport& report, const conf::JobDefinition& definition,
                     const std::string& program, const std::string& directory) {
   switch (report.step) {
-    case SetupStep::Descriptors:
-      return "unable to arrange descriptors";
-    case SetupStep::Terminal:
-      return "unable to open the terminal that is logged";
-    case SetupStep::ScriptPipe:
-      return "unable to hand over the script";
-    case SetupStep::Session:
-      return "unable to start a session";
-    case SetupStep::NullDevice:
-      return "unable to open \"/dev/null\"";
-    case SetupStep::StandardStreams:
-      return "unable to set standard input and output";
-    case SetupStep::ConsoleMissing:
-      return "unable to open \"/dev/console\", using \"/dev/null\"";
-    case SetupStep::ConsoleOwner:
-      return "unable to own \"/dev/console\"";
+    case SetupStep::Descriptors: return "unable to arrange descriptors";
+    case SetupStep::Terminal: return "unable to open the terminal that is logged";
+    case SetupStep::ScriptPipe: return "unable to hand over the script";
+    case SetupStep::Session: return "unable to start a session";
+    case SetupStep::NullDevice: return "unable to open \"/dev/null\"";
+    case SetupStep::StandardStreams: return "unable to set standard input and output";
+    case SetupStep::ConsoleMissing: return "unable to open \"/dev/console\", using \"/dev/null\"";
+    case SetupStep::ConsoleOwner: return "unable to own \"/dev/console\"";
     case SetupStep::Limit:
       return fmt::format("unable to set limit {}", limit_name(definition, report.argument));
     case SetupStep::Nice:
@@ -55,26 +47,20 @@ std::string attempt(const SetupReport& report, const conf::JobDefinition& defini
       return fmt::format("unable to change directory to {}", quoted(directory));
     case SetupStep::UserLookup:
       return fmt::format("unable to look up user {}", quoted(definition.setuid));
-    case SetupStep::UnknownUser:
-      return fmt::format("no such user {}", quoted(definition.setuid));
+    case SetupStep::UnknownUser: return fmt::format("no such user {}", quoted(definition.setuid));
     case SetupStep::GroupLookup:
       return fmt::format("unable to look up group {}", quoted(definition.setgid));
-    case SetupStep::UnknownGroup:
-      return fmt::format("no such group {}", quoted(definition.setgid));
-    case SetupStep::ScriptOwner:
-      return "unable to give the script to the user of the job";
-    case SetupStep::Groups:
-      return "unable to set supplementary groups";
+    case SetupStep::UnknownGroup: return fmt::format("no such group {}", quoted(definition.setgid));
+    case SetupStep::ScriptOwner: return "unable to give the script to the user of the job";
+    case SetupStep::Groups: return "unable to set supplementary groups";
     case SetupStep::GroupId:
       return definition.setgid
                  ? fmt::format("unable to become group {}", quoted(definition.setgid))
                  : fmt::format("unable to become the group of user {}", quoted(definition.setuid));
     case SetupStep::UserId:
       return fmt::format("unable to become user {}", quoted(definition.setuid));
-    case SetupStep::Trace:
-      return "unable to follow forks, which \"expect\" asks for";
-    case SetupStep::Execute:
-      return fmt::format("unable to execute {}", quoted(program));
+    case SetupStep::Trace: return "unable to follow forks, which \"expect\" asks for";
+    case SetupStep::Execute: return fmt::format("unable to execute {}", quoted(program));
   }
   return "unable to set up the process";
 }

@@ -5,10 +5,10 @@
 #include <cstring>
 #include <tuple>
 
-#include "dbus/names.h"
 #include <fmt/format.h>
 #include <signal.h>
 
+#include "dbus/names.h"
 #include "tools/command.h"
 #include "tools/status_line.h"
 

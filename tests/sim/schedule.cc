@@ -147,30 +147,18 @@ class World {
     switch (dice_.number(0, 10)) {
       case 0:
       case 1:
-      case 2:
-        sim_.emit(fmt::format("e{}", dice_.number(0, 2)), environment, wait);
-        break;
+      case 2: sim_.emit(fmt::format("e{}", dice_.number(0, 2)), environment, wait); break;
       case 3:
-      case 4:
-        sim_.start(job, environment, wait);
-        break;
-      case 5:
-        sim_.stop(job, environment, wait);
-        break;
-      case 6:
-        sim_.restart(job, environment, wait);
-        break;
+      case 4: sim_.start(job, environment, wait); break;
+      case 5: sim_.stop(job, environment, wait); break;
+      case 6: sim_.restart(job, environment, wait); break;
       case 7: {
         const auto verb = dice_.pick<Verb>({Verb::Start, Verb::Stop, Verb::Restart});
         sim_.instance_request(verb, job, dice_.chance(70) ? "" : "x", wait);
         break;
       }
-      case 8:
-        sim_.kill_main(job, dice_.chance(50) ? SIGKILL : SIGTERM);
-        break;
-      case 9:
-        sim_.reload(job);
-        break;
+      case 8: sim_.kill_main(job, dice_.chance(50) ? SIGKILL : SIGTERM); break;
+      case 9: sim_.reload(job); break;
       default: {
         const int index = dice_.number(0, job_count_ - 1);
         if (dice_.chance(25)) {

@@ -104,8 +104,7 @@ TEST_F(Services, TheEleventhStartIsTheLast) {
   sim.run_until_quiet();
   EXPECT_EQ(sim.spawn_count("web", ProcessType::Main), 11);
   EXPECT_EQ(sim.events().back(), "stopped JOB=web INSTANCE= RESULT=failed PROCESS=respawn");
-  EXPECT_EQ(sim.messages().back(),
-            "web gave up: respawned 10 times within 5 seconds, job stopped");
+  EXPECT_EQ(sim.messages().back(), "web gave up: respawned 10 times within 5 seconds, job stopped");
 }
 
 TEST_F(Services, InstancesLiveSideBySide) {
