@@ -30,7 +30,7 @@ int refuse(sd_bus_error* error, const core::RequestError& reason) {
 
 void send_error(sd_bus_message* call, const core::RequestError& reason) {
   const auto text = wire_text(reason.message);
-  const sd_bus_error error = SD_BUS_ERROR_MAKE_CONST(error_name(reason.code), text.c_str());
+  const sd_bus_error error{error_name(reason.code), text.c_str(), 0};
   sd_bus_reply_method_error(call, &error);
 }
 
