@@ -28,8 +28,8 @@ class Observer {
   /// The event has finished; its waiters have been answered.
   virtual void event_emitted(const Event&) {}
   virtual void replied(RequestId, const Reply&) {}
-  /// Whether messages of this priority are worth composing.
-  [[nodiscard]] virtual bool wants(Priority) const { return true; }
+  /// Whether messages of this priority are worth composing for this observer.
+  [[nodiscard]] virtual bool wants(Priority) const { return false; }
   virtual void message(Priority, std::string_view) {}
   /// Everything that could be stopped has stopped, or time is up; the daemon may exit.
   virtual void session_ended() {}

@@ -1,7 +1,6 @@
 #include "daemon/daemon.h"
 
 #include <array>
-#include <cassert>
 #include <csignal>
 #include <cstring>
 
@@ -91,9 +90,12 @@ Result<void> Daemon::open() {
   prepare_directories();
   if (auto done = open_logs(); !done) return done;
   if (auto done = open_platform(); !done) return done;
-  manager_ = std::make_unique<core::ServiceManager>(*platform_, static_cast<core::Observer&>(*this),
-                                                    manager_options());
-  if (control_) control_->attach(*manager_);
+  observers_.add(*this);
+  manager_ = std::make_unique<core::ServiceManager>(*platform_, observers_, manager_options());
+  if (control_) {
+    control_->attach(*manager_);
+    observers_.add(*control_);
+  }
   job_files_ = std::make_unique<os::JobFiles>(
       loop_.get(), configuration_.sources,
       [this](core::ConfChange change) { handle(std::move(change)); },
@@ -308,34 +310,6 @@ void Daemon::reload() {
 }
 
 // ---------------------------------------------------------------- what the manager tells
-
-void Daemon::job_added(const core::JobClass& job) {
-  if (control_) control_->job_added(job);
-}
-void Daemon::job_removed(const core::JobClass& job) {
-  if (control_) control_->job_removed(job);
-}
-void Daemon::instance_added(const core::JobInstance& instance) {
-  if (control_) control_->instance_added(instance);
-}
-void Daemon::instance_removed(const core::JobInstance& instance) {
-  if (control_) control_->instance_removed(instance);
-}
-void Daemon::goal_changed(const core::JobInstance& instance) {
-  if (control_) control_->goal_changed(instance);
-}
-void Daemon::state_changed(const core::JobInstance& instance, core::State from) {
-  if (control_) control_->state_changed(instance, from);
-}
-void Daemon::failed(const core::JobInstance& instance, int status) {
-  if (control_) control_->failed(instance, status);
-}
-void Daemon::event_emitted(const core::Event& event) {
-  if (control_) control_->event_emitted(event);
-}
-void Daemon::replied(core::RequestId id, const core::Reply& reply) {
-  if (control_) control_->replied(id, reply);
-}
 
 bool Daemon::wants(Priority priority) const {
   return messages_.wants(priority);

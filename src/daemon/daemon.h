@@ -10,7 +10,7 @@
 
 #include "base/result.h"
 #include "control/control_server.h"
-#include "core/observer.h"
+#include "core/observers.h"
 #include "core/service_manager.h"
 #include "daemon/configuration.h"
 #include "daemon/message_log.h"
@@ -57,15 +57,6 @@ class Daemon final : private core::Observer {
   static int on_timer(sd_event_source*, std::uint64_t, void* self) noexcept;
   static int on_signal_event(sd_event_source*, const signalfd_siginfo*, void* self) noexcept;
 
-  void job_added(const core::JobClass& job) override;
-  void job_removed(const core::JobClass& job) override;
-  void instance_added(const core::JobInstance& instance) override;
-  void instance_removed(const core::JobInstance& instance) override;
-  void goal_changed(const core::JobInstance& instance) override;
-  void state_changed(const core::JobInstance& instance, core::State from) override;
-  void failed(const core::JobInstance& instance, int status) override;
-  void event_emitted(const core::Event& event) override;
-  void replied(core::RequestId id, const core::Reply& reply) override;
   [[nodiscard]] bool wants(core::Priority priority) const override;
   void message(core::Priority priority, std::string_view text) override;
   void session_ended() override;
@@ -77,7 +68,8 @@ class Daemon final : private core::Observer {
   loop::EventLoop loop_;
   std::unique_ptr<log::LogStreams> logs_;
   std::unique_ptr<os::LinuxPlatform> platform_;
-  std::unique_ptr<control::ControlServer> control_;
+  std::unique_ptr<control::ControlServer> control_;  ///< null: an init goes on without
+  core::Observers observers_;
   std::unique_ptr<core::ServiceManager> manager_;
   std::unique_ptr<os::JobFiles> job_files_;
   std::optional<SessionFile> session_file_;

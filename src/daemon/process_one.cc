@@ -76,6 +76,8 @@ void release_console() {
   const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!null) return;
   for (const int standard : {0, 1, 2}) (void)::dup2(null.value(), standard);
+  const UniqueFd kernel(::open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY));
+  if (kernel) (void)::dup2(kernel.value(), STDERR_FILENO);
 }
 
 }  // namespace upkeep::daemon

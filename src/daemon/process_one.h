@@ -22,7 +22,8 @@ inline constexpr const char* kSystemPath =
 /// namespace does not allow everything.
 void become_process_one();
 
-/// Standard descriptors to /dev/null, once all messages go elsewhere.
+/// Standard descriptors to /dev/null, once all messages go elsewhere; standard error to the
+/// kernel's log, for what upkeep-logger has to say.
 void release_console();
 
 }  // namespace upkeep::daemon

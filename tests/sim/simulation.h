@@ -131,6 +131,7 @@ class Simulation : private core::Platform, private core::Observer {
   void failed(const core::JobInstance& instance, int status) override;
   void event_emitted(const core::Event& event) override;
   void replied(core::RequestId id, const core::Reply& reply) override;
+  [[nodiscard]] bool wants(core::Priority) const override { return true; }
   void message(core::Priority priority, std::string_view text) override;
   void session_ended() override;
 
