@@ -109,12 +109,14 @@ tenth_reached() {
   fi
 }
 
-# build_preset NAME: configures and builds build/NAME below the current directory.
+# build_preset NAME [OPTION...]: configures, with options for cmake, and builds build/NAME below
+# the current directory.
 build_preset() {
   local preset=$1 log configure
+  shift
   mkdir -p build || return 1
   log=build/$preset-configure.log
-  configure=(cmake --preset "$preset")
+  configure=(cmake --preset "$preset" "$@")
   if command -v ccache >/dev/null; then
     configure+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
   fi
