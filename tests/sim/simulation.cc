@@ -147,6 +147,10 @@ void Simulation::schedule(Duration delay, Arrival arrival) {
 void Simulation::deliver(Arrival arrival) {
   if (arrival.process && !processes_.contains(arrival.process)) return;
   if (arrival.ends_process) processes_.erase(arrival.process);
+  const auto* change = std::get_if<ProcessChange>(&arrival.input);
+  if (change != nullptr && std::holds_alternative<core::Stopped>(change->what)) {
+    processes_.at(arrival.process).stopped = true;
+  }
   if (const auto* result = std::get_if<core::SpawnResult>(&arrival.input);
       result != nullptr && result->outcome) {
     const auto id = arrival.process;
@@ -233,6 +237,10 @@ void Simulation::signal(SpawnId id, int signal, core::SignalTarget target) {
     end(id, 0s, {id, core::Vanished{}});
   } else if (signal == SIGKILL ||
              (target == core::SignalTarget::Group && !process.program.ignores_term)) {
+    if (process.stopped && signal != SIGKILL) {
+      process.pending_signal = signal;
+      return;
+    }
     end(id, process.program.takes_to_die, {id, core::Signalled{signal}});
   }
 }
@@ -246,6 +254,11 @@ void Simulation::resume(SpawnId id, core::Resume how) {
   }
   auto& process = found->second;
   if (how == core::Resume::Detach) process.forks_left = 0;  // forks on, but nobody looks
+  process.stopped = false;
+  if (process.pending_signal) {
+    end(id, process.program.takes_to_die, {id, core::Signalled{*process.pending_signal}});
+    return;
+  }
   next_step(id, process);
 }
 

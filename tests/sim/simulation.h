@@ -98,6 +98,8 @@ class Simulation : private core::Platform, private core::Observer {
     bool executing = false;
     int forks_left = 0;
     bool ending = false;
+    bool stopped = false;                    ///< by SIGSTOP, until resumed
+    std::optional<int> pending_signal = {};  ///< what it will die by then
     std::optional<TimePoint> term_at;
   };
   struct Arrival {
