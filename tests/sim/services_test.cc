@@ -153,6 +153,26 @@ TEST_F(Services, ExpectDaemonFollowsTheSecondFork) {
   EXPECT_EQ(sim.manager().find_job("web")->find_instance("")->pid(ProcessType::Main), 103);
 }
 
+TEST_F(Services, AScriptThatExecutesTheDaemonIsNotReadyByThat) {  // 4.5
+  sim.define("web", "expect fork\nexec script\n");
+  programs({{"web/main", {.forks = 1, .ready_after = 3s, .executes_after = 0}}});
+  sim.start("web");
+  sim.run_for(5s);
+  EXPECT_EQ(sim.status("web"), "start/spawned");
+  sim.run_until_quiet();
+  EXPECT_EQ(sim.status("web"), "start/running");
+}
+
+TEST_F(Services, ADaemonThatForksOnceAndExecutesIsReady) {  // 4.5
+  sim.define("web", "expect daemon\nexec server\n");
+  programs({{"web/main", {.forks = 1, .ready_after = 3s, .executes_after = 1}}});
+  sim.start("web");
+  sim.run_for(5s);
+  EXPECT_EQ(sim.status("web"), "start/spawned");
+  sim.run_until_quiet();
+  EXPECT_EQ(sim.status("web"), "start/running");
+}
+
 TEST_F(Services, Q13_StopEndsAProgramThatNeverBecomesReady) {
   sim.define("web", "expect daemon\nexec server\n");  // it does not fork
   const auto started = sim.start("web");
