@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
@@ -33,6 +34,22 @@ void set_variable(Environment& environment, std::string assignment) {
     }
   }
   environment.push_back(std::move(assignment));
+}
+
+void set_variables(Environment& environment, const Environment& assignments) {
+  if (assignments.empty()) return;
+  std::unordered_map<std::string, std::size_t> places;
+  for (std::size_t i = 0; i < environment.size(); ++i) {
+    places.emplace(variable_name(environment[i]), i);
+  }
+  for (const auto& assignment : assignments) {
+    const auto [place, added] = places.emplace(variable_name(assignment), environment.size());
+    if (added) {
+      environment.push_back(assignment);
+    } else {
+      environment[place->second] = assignment;
+    }
+  }
 }
 
 void unset_variable(Environment& environment, std::string_view name) {

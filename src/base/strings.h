@@ -24,6 +24,9 @@ using Environment = std::vector<std::string>;
 /// Replaces the entry with the same name, keeping its place, or appends.
 void set_variable(Environment& environment, std::string assignment);
 
+/// set_variable() for each of `assignments` in turn, in time proportional to their number.
+void set_variables(Environment& environment, const Environment& assignments);
+
 /// Removes every entry with exactly this name.
 void unset_variable(Environment& environment, std::string_view name);
 

@@ -20,6 +20,12 @@ TEST(Environment, SetKeepsPlaceOfExistingName) {
   EXPECT_EQ(environment, (Environment{"A=9", "B=2", "C=3"}));
 }
 
+TEST(Environment, SetOfManyIsASetOfEach) {
+  Environment environment{"A=1", "B=2", "A=old"};
+  set_variables(environment, {"C=3", "A=4", "C=5", "AB=6"});
+  EXPECT_EQ(environment, (Environment{"A=4", "B=2", "A=old", "C=5", "AB=6"}));
+}
+
 TEST(Environment, UnsetComparesWholeNames) {
   Environment environment{"FOO=1", "FOOBAR=2"};
   unset_variable(environment, "FOOBAR");  // runtime.md Q10: FOO must stay

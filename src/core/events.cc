@@ -113,7 +113,7 @@ bool ServiceManager::stop_by_event(JobInstance& instance, Event& event) {
     Environment environment;
     std::vector<std::string> names;
     for (const auto* one : events) {
-      for (const auto& variable : one->environment()) set_variable(environment, variable);
+      set_variables(environment, one->environment());
       names.push_back(one->name());
     }
     set_variable(environment, "UPSTART_STOP_EVENTS=" + join(names, " "));
@@ -138,7 +138,7 @@ void ServiceManager::start_by_event(JobClass& job,
   auto environment = job_environment(job);
   std::vector<std::string> names;
   for (const auto* one : events) {
-    for (const auto& variable : one->environment()) set_variable(environment, variable);
+    set_variables(environment, one->environment());
     names.push_back(one->name());
   }
   set_variable(environment, "UPSTART_EVENTS=" + join(names, " "));

@@ -22,7 +22,7 @@ void ServiceManager::start_process(JobInstance& instance, ProcessType type) {
 
   auto environment = instance.environment_;
   if (type == ProcessType::PreStop || type == ProcessType::PostStop) {
-    for (const auto& variable : instance.stop_environment_) set_variable(environment, variable);
+    set_variables(environment, instance.stop_environment_);
   }
   set_variable(environment, "UPSTART_JOB=" + job.name());
   set_variable(environment, "UPSTART_INSTANCE=" + instance.name());
@@ -154,12 +154,15 @@ ServiceManager::MainEnd ServiceManager::judge_main_end(JobInstance& instance,
 }
 
 void ServiceManager::main_stopped(JobInstance& instance, int signal) {
-  if (instance.state_ != State::Spawned || signal != SIGSTOP ||
+  const bool waiting = instance.state_ == State::Spawned;
+  // It was told to stop before it was ready; stopped it would not act on that.
+  const bool leaving = instance.state_ == State::Stopping || instance.state_ == State::Killed;
+  if (!(waiting || leaving) || signal != SIGSTOP ||
       instance.job().definition().expect != conf::Expect::Stop) {
     return;  // somebody stopped it by hand: it is theirs to continue
   }
   platform_.resume(instance.process(ProcessType::Main).spawn, Resume::Continue);
-  advance(instance);
+  if (waiting) advance(instance);
 }
 
 void ServiceManager::main_forked(JobInstance& instance, pid_t child) {

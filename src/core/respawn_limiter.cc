@@ -9,8 +9,9 @@ bool RespawnLimiter::allow(TimePoint now, const conf::RespawnLimit& limit) {
   const auto second = std::chrono::floor<std::chrono::seconds>(now);
   const auto elapsed = std::chrono::floor<std::chrono::seconds>(second - window_start_);
   if (elapsed.count() < limit.interval_seconds) {
-    if (count_ > limit.count) return false;  // already refused: do not count for ever
-    return ++count_ <= limit.count;
+    if (count_ >= limit.count) return false;
+    ++count_;
+    return true;
   }
   window_start_ = second;
   count_ = 1;

@@ -153,8 +153,8 @@ std::expected<std::string, RequestError> ServiceManager::instance_name(const Job
       return std::unexpected(
           RequestError{RequestErrorCode::InvalidArguments, "Env must be KEY=VALUE pairs"});
     }
-    set_variable(environment, variable);
   }
+  set_variables(environment, variables);
   auto name = conf::expand(job.definition().instance, environment);
   if (name) return *std::move(name);
   auto message = std::move(name.error().message);

@@ -50,7 +50,8 @@ void ServiceManager::start_killing() {
     limit = std::max(limit, seconds(job->definition().kill_timeout_seconds));
   }
   session_phase_ = SessionPhase::Killing;
-  session_deadline_ = now_ + std::min(limit, seconds(24 * 3600));
+  // One check more than the limit, so that the last KILL is still seen to work.
+  session_deadline_ = now_ + std::min(limit, seconds(24 * 3600)) + kCheckInterval;
   stop_everything();
 }
 

@@ -118,9 +118,13 @@ void ServiceManager::enter_waiting(JobInstance& instance) {
   destroy(instance);
 }
 
-/// The first failure since `starting` counts; whoever waits for the instance learns of it.
+/// The first failure since `starting` is the one that is told of; but who has come to wait since
+/// then has been failed too (a start during the stop that followed).
 void ServiceManager::fail(JobInstance& instance, Failure failure) {
-  if (instance.failure_) return;
+  if (instance.failure_) {
+    release(instance, Release::Failure);
+    return;
+  }
   int status = -1;  // the process could not be started
   if (failure.exit_status) status = *failure.exit_status;
   if (failure.exit_signal) status = *failure.exit_signal << 8;

@@ -27,6 +27,19 @@ TEST_F(Commands, UsageHelpsWhoForgotAVariable) {
   EXPECT_EQ(sim.outcome(sim.stop("vm")), "Unknown parameter: N");
 }
 
+TEST_F(Commands, AHugeEnvironmentCostsNoMoreThanItsSize) {  // any user may ask for a name
+  sim.define("vm", "start on go\ninstance $N\nexec vm\n");
+  Environment environment{"N=a"};
+  for (int i = 0; i < 100000; ++i) environment.push_back(fmt::format("{:x}=", i));
+  sim.start("vm", environment);
+  sim.stop("vm", environment);
+  environment[0] = "N=b";
+  sim.emit("go", environment);
+  sim.run_until_quiet();
+  EXPECT_EQ(sim.status("vm", "a"), "stop/waiting");
+  EXPECT_EQ(sim.status("vm", "b"), "start/running");
+}
+
 TEST_F(Commands, WithoutWaitTheReplyComesAtOnce) {
   sim.define("web", "exec web\n");
   EXPECT_EQ(sim.outcome(sim.start("web", {}, Wait::No)), "ok");

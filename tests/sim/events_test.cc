@@ -204,6 +204,20 @@ TEST_F(Events, AReplacedDefinitionTakesOverHalfACondition) {  // spec/job-langua
   EXPECT_EQ(sim.outcome(first), "ok");
 }
 
+TEST_F(Events, ADefinitionThatWaitedMayStartAtOnce) {
+  sim.define("web", "start on a and b\nexec old\n");
+  sim.start("web");
+  sim.run_until_quiet();
+  const auto half = sim.emit("a");
+  sim.define("web", "start on a\nexec new\n");
+  const auto stop = sim.stop("web");
+  sim.run_until_quiet();
+  EXPECT_EQ(sim.outcome(stop), "ok");
+  EXPECT_EQ(sim.outcome(half), "ok");
+  EXPECT_EQ(sim.status("web"), "start/running");
+  EXPECT_EQ(sim.spawns().back().definition->process(ProcessType::Main)->text, "new");
+}
+
 TEST_F(Events, ARemovedJobLetsGoOfItsEvents) {
   sim.define("web", "start on a and b\nexec old\n");
   const auto first = sim.emit("a");

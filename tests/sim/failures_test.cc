@@ -137,6 +137,20 @@ TEST_F(MoreFailures, AStopThatFailsSaysSo) {
   EXPECT_EQ(sim.outcome(stop), "Job failed while stopping");
 }
 
+TEST_F(MoreFailures, WhoWaitsForAStartDuringTheStopLearnsThatItFailed) {  // 2.9
+  sim.define("web", "exec web\npost-stop exec p\n");
+  programs({{"web/main", {.runs = 1s, .status = 7}}, {"web/post-stop", {.runs = 5s, .status = 1}}});
+  sim.start("web");
+  sim.run_for(2s);
+  EXPECT_EQ(sim.status("web"), "stop/post-stop");
+  const auto again = sim.start("web");
+  sim.run_until_quiet();
+  EXPECT_EQ(sim.status("web"), "stop/waiting");
+  EXPECT_EQ(sim.outcome(again), "Job failed to start");
+  EXPECT_EQ(sim.events().back(),  // still the first failure: 2.7
+            "stopped JOB=web INSTANCE= RESULT=failed PROCESS=main EXIT_STATUS=7");
+}
+
 TEST_F(MoreFailures, ARespawningTaskAnswersAtItsEnd) {
   sim.define("job", "task\nrespawn\nexec x\n");
   int runs = 0;

@@ -79,6 +79,8 @@ class World {
       if (dice_.chance(30)) text += fmt::format("{} exec hook\n", hook);
     }
     if (dice_.chance(20)) text += "instance ${I:-x}\n";
+    if (dice_.chance(5)) text += "instance $I\n";  // often there is no I
+    if (dice_.chance(10)) text += dice_.pick<std::string>({"env I=a\n", "env I\n", "env I=\n"});
     if (dice_.chance(20)) {
       text += fmt::format("expect {}\n", dice_.pick<std::string>({"stop", "fork", "daemon"}));
     }
@@ -105,7 +107,9 @@ class World {
 
   std::string leaf(int index, bool harmless) {
     if (index == 0 || dice_.chance(50)) {
-      return fmt::format("e{}{}", dice_.number(0, 2), dice_.chance(20) ? " I=[ab]" : "");
+      return fmt::format(
+          "e{}{}", dice_.number(0, 2),
+          dice_.chance(30) ? dice_.pick<std::string>({" I=[ab]", " I!=a", " I=$I", " a"}) : "");
     }
     const std::vector<std::string> blocking{"starting", "stopping"};
     const std::vector<std::string> telling{"started", "stopped"};
@@ -131,6 +135,7 @@ class World {
     program.ready_after = dice_.time(0, 100);
     program.stops_itself = request.definition->expect == conf::Expect::Stop && dice_.chance(70);
     program.forks = dice_.number(0, 3);
+    if (dice_.chance(30)) program.executes_after = dice_.number(0, 2);
     // Only a program that will be ready may run for ever.
     const bool ready = request.definition->expect == conf::Expect::None || program.stops_itself;
     if (!request.definition->task && ready && dice_.chance(70)) program.runs.reset();
@@ -144,7 +149,9 @@ class World {
     const auto wait = dice_.chance(70) ? Wait::Yes : Wait::No;
     Environment environment;
     if (dice_.chance(30)) environment = {fmt::format("I={}", dice_.chance(50) ? "a" : "b")};
-    switch (dice_.number(0, 10)) {
+    // Mostly the unnamed one, for most jobs have no other.
+    const auto instance = dice_.chance(60) ? "" : dice_.pick<std::string>({"x", "a", "b"});
+    switch (dice_.number(0, 11)) {
       case 0:
       case 1:
       case 2: sim_.emit(fmt::format("e{}", dice_.number(0, 2)), environment, wait); break;
@@ -154,11 +161,22 @@ class World {
       case 6: sim_.restart(job, environment, wait); break;
       case 7: {
         const auto verb = dice_.pick<Verb>({Verb::Start, Verb::Stop, Verb::Restart});
-        sim_.instance_request(verb, job, dice_.chance(70) ? "" : "x", wait);
+        sim_.instance_request(verb, job, instance, wait);
         break;
       }
-      case 8: sim_.kill_main(job, dice_.chance(50) ? SIGKILL : SIGTERM); break;
-      case 9: sim_.reload(job); break;
+      case 8: sim_.kill_main(job, dice_.chance(50) ? SIGKILL : SIGTERM, instance); break;
+      case 9: sim_.reload(job, instance); break;
+      case 10: {
+        if (!dice_.chance(15)) {
+          sim_.stop_main(job, dice_.chance(70) ? SIGSTOP : SIGTSTP, instance);
+          break;
+        }
+        session_ending_ = true;  // the world goes on meanwhile, and even after it
+        const bool logout = dice_.chance(50);
+        sim_.end_session(logout ? core::EndSession::Type::Logout
+                                : core::EndSession::Type::Shutdown);
+        break;
+      }
       default: {
         const int index = dice_.number(0, job_count_ - 1);
         if (dice_.chance(25)) {
@@ -190,6 +208,7 @@ class World {
         stuck(fmt::format("{} is stuck in {}", instance->title(), sim_.status(job_name, key)));
       }
     }
+    if (session_ending_ && !sim_.has_ended()) stuck("the session does not end");
     // Half conditions let go of their events when their job goes.
     for (int i = 0; i < job_count_; ++i) sim_.undefine(name(i));
     sim_.run_for(1s);
@@ -204,6 +223,7 @@ class World {
   Dice dice_;
   Simulation sim_;
   int job_count_ = 0;
+  bool session_ending_ = false;
 };
 
 }  // namespace

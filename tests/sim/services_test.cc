@@ -128,6 +128,20 @@ TEST_F(Services, ExpectStopWaitsForTheStopAndContinuesTheProcess) {
   EXPECT_EQ(sim.outcome(started), "ok");
 }
 
+TEST_F(Services, AProgramThatStopsItselfOnTheWayDownIsContinued) {
+  // A stopped process does not act on TERM: it would be left to the kill timeout.
+  sim.define("web", "expect stop\nexec server\nkill timeout 60\n");
+  sim.define("hook", "start on stopping web\ntask\nexec wait\n");
+  programs({{"web/main", {.stops_itself = true, .ready_after = 2s}}, {"hook/main", {.runs = 3s}}});
+  sim.start("web");
+  sim.run_for(1s);
+  sim.stop("web");
+  sim.run_for(2s);
+  EXPECT_EQ(sim.status("web"), "stop/stopping");
+  sim.run_for(3s);
+  EXPECT_EQ(sim.status("web"), "stop/waiting");
+}
+
 TEST_F(Services, ExpectDaemonFollowsTheSecondFork) {
   sim.define("web", "expect daemon\nexec server\n");
   programs({{"web/main", {.forks = 2}}});
@@ -137,6 +151,26 @@ TEST_F(Services, ExpectDaemonFollowsTheSecondFork) {
   EXPECT_EQ(sim.status("web"), "start/running");
   // Three pids were used; the last is main's.
   EXPECT_EQ(sim.manager().find_job("web")->find_instance("")->pid(ProcessType::Main), 103);
+}
+
+TEST_F(Services, AScriptThatExecutesTheDaemonIsNotReadyByThat) {  // 4.5
+  sim.define("web", "expect fork\nexec script\n");
+  programs({{"web/main", {.forks = 1, .ready_after = 3s, .executes_after = 0}}});
+  sim.start("web");
+  sim.run_for(5s);
+  EXPECT_EQ(sim.status("web"), "start/spawned");
+  sim.run_until_quiet();
+  EXPECT_EQ(sim.status("web"), "start/running");
+}
+
+TEST_F(Services, ADaemonThatForksOnceAndExecutesIsReady) {  // 4.5
+  sim.define("web", "expect daemon\nexec server\n");
+  programs({{"web/main", {.forks = 1, .ready_after = 3s, .executes_after = 1}}});
+  sim.start("web");
+  sim.run_for(5s);
+  EXPECT_EQ(sim.status("web"), "start/spawned");
+  sim.run_until_quiet();
+  EXPECT_EQ(sim.status("web"), "start/running");
 }
 
 TEST_F(Services, Q13_StopEndsAProgramThatNeverBecomesReady) {

@@ -38,6 +38,19 @@ TEST_F(Session, AJobThatIgnoresTermIsKilledAfterItsTimeout) {
   EXPECT_TRUE(sim.has_ended());
 }
 
+TEST_F(Session, TheLimitLeavesTimeForTheLastKill) {  // 6.7: when more than the limit has passed
+  sim.define("web", "exec web\n");
+  programs({{"web/main", {.ignores_term = true, .takes_to_die = 100ms}}});
+  sim.start("web");
+  sim.run_until_quiet();
+  sim.end_session(Type::Shutdown);
+  sim.run_for(7s);
+  EXPECT_TRUE(sim.has_ended());
+  EXPECT_EQ(sim.messages(),  // and none that says it outlives the session
+            (Lines{"web main process (101) still runs 5 s after signal TERM, sending KILL",
+                   "web main process (101) killed by signal KILL"}));
+}
+
 TEST_F(Session, LogoutLetsJobsOnSessionEndRun) {
   sim.define("save", "start on session-end\ntask\nexec save\n");
   sim.define("web", "exec web\n");

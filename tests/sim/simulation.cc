@@ -93,12 +93,22 @@ void Simulation::end_session(core::EndSession::Type type) {
   handle(core::EndSession{type});
 }
 
-void Simulation::kill_main(const std::string& job, int signal) {
+SpawnId Simulation::main_of(const std::string& job, const std::string& instance) const {
   const auto* found = manager_.find_job(job);
-  const auto* instance = found == nullptr ? nullptr : found->find_instance("");
-  if (instance == nullptr) return;
-  const auto id = instance->process(ProcessType::Main).spawn;
+  const auto* one = found == nullptr ? nullptr : found->find_instance(instance);
+  return one == nullptr ? SpawnId{} : one->process(ProcessType::Main).spawn;
+}
+
+void Simulation::kill_main(const std::string& job, int signal, const std::string& instance) {
+  const auto id = main_of(job, instance);
   if (processes_.contains(id)) end(id, 0s, {id, core::Signalled{signal}});
+}
+
+void Simulation::stop_main(const std::string& job, int signal, const std::string& instance) {
+  const auto id = main_of(job, instance);
+  const auto found = processes_.find(id);
+  if (found == processes_.end() || !found->second.executing) return;
+  schedule(0s, {ProcessChange{id, core::Stopped{signal}}, id, false});
 }
 
 // ---------------------------------------------------------------- time
@@ -147,6 +157,10 @@ void Simulation::schedule(Duration delay, Arrival arrival) {
 void Simulation::deliver(Arrival arrival) {
   if (arrival.process && !processes_.contains(arrival.process)) return;
   if (arrival.ends_process) processes_.erase(arrival.process);
+  const auto* change = std::get_if<ProcessChange>(&arrival.input);
+  if (change != nullptr && std::holds_alternative<core::Stopped>(change->what)) {
+    processes_.at(arrival.process).stopped = true;
+  }
   if (const auto* result = std::get_if<core::SpawnResult>(&arrival.input);
       result != nullptr && result->outcome) {
     const auto id = arrival.process;
@@ -183,9 +197,12 @@ void Simulation::spawn(core::SpawnRequest request) {
               false});
     return;
   }
-  const auto forks = request.trace ? chosen.forks : 0;
-  processes_[id] = {
-      .request = std::move(request), .program = chosen, .forks_left = forks, .term_at = {}};
+  Process process{.request = std::move(request), .program = chosen, .term_at = {}};
+  if (process.request.trace) {
+    process.forks_left = chosen.forks;
+    process.executes_in = chosen.executes_after;
+  }
+  processes_[id] = std::move(process);
   schedule(delay, {core::SpawnResult{id, ++last_pid_}, id, false});
 }
 
@@ -198,8 +215,14 @@ void Simulation::executed(SpawnId id, Process& process) {
 }
 
 void Simulation::next_step(SpawnId id, Process& process) {
+  if (process.executes_in == 0) {
+    process.executes_in.reset();
+    schedule(process.program.ready_after, {ProcessChange{id, core::Executed{}}, id, false});
+    return;  // goes on when resumed, as after a fork
+  }
   if (process.forks_left > 0) {
     --process.forks_left;
+    if (process.executes_in) --*process.executes_in;
     schedule(process.program.ready_after,
              {ProcessChange{id, core::Forked{++last_pid_}}, id, false});
     return;
@@ -233,6 +256,10 @@ void Simulation::signal(SpawnId id, int signal, core::SignalTarget target) {
     end(id, 0s, {id, core::Vanished{}});
   } else if (signal == SIGKILL ||
              (target == core::SignalTarget::Group && !process.program.ignores_term)) {
+    if (process.stopped && signal != SIGKILL) {
+      process.pending_signal = signal;
+      return;
+    }
     end(id, process.program.takes_to_die, {id, core::Signalled{signal}});
   }
 }
@@ -245,7 +272,15 @@ void Simulation::resume(SpawnId id, core::Resume how) {
     return;
   }
   auto& process = found->second;
-  if (how == core::Resume::Detach) process.forks_left = 0;  // forks on, but nobody looks
+  if (how == core::Resume::Detach) {  // goes on forking, but nobody looks
+    process.forks_left = 0;
+    process.executes_in.reset();
+  }
+  process.stopped = false;
+  if (process.pending_signal) {
+    end(id, process.program.takes_to_die, {id, core::Signalled{*process.pending_signal}});
+    return;
+  }
   next_step(id, process);
 }
 
@@ -343,6 +378,7 @@ void Simulation::message(core::Priority priority, std::string_view text) {
 }
 
 void Simulation::session_ended() {
+  if (session_ended_) report("the session ended twice");
   session_ended_ = true;
   note("session ended");
 }

@@ -30,7 +30,8 @@ struct Program {
   bool stops_itself = false;                      ///< raises SIGSTOP when ready (`expect stop`)
   int forks = 0;                                  ///< followed forks before it is ready
   Duration ready_after = 1ms;  ///< from exec to its SIGSTOP, and from fork to fork
-  bool vanishes = false;       ///< a signal finds no such process (Q13)
+  std::optional<int> executes_after = std::nullopt;  ///< that many forks: another program
+  bool vanishes = false;                             ///< a signal finds no such process (Q13)
 };
 
 class Simulation : private core::Platform, private core::Observer {
@@ -52,8 +53,9 @@ class Simulation : private core::Platform, private core::Observer {
                                    const std::string& instance, core::Wait wait);
   core::RequestId reload(const std::string& job, const std::string& instance = "");
   void end_session(core::EndSession::Type type);
-  /// The main process of an unnamed instance dies by this signal.
-  void kill_main(const std::string& job, int signal);
+  /// The main process of an instance dies by this signal, or is stopped by it from outside.
+  void kill_main(const std::string& job, int signal, const std::string& instance = "");
+  void stop_main(const std::string& job, int signal, const std::string& instance = "");
 
   /// Chooses the program for each process; the default runs main for ever and ends the others.
   std::function<Program(const core::SpawnRequest&)> program = default_program;
@@ -97,7 +99,10 @@ class Simulation : private core::Platform, private core::Observer {
     Program program;
     bool executing = false;
     int forks_left = 0;
+    std::optional<int> executes_in = {};  ///< so many forks
     bool ending = false;
+    bool stopped = false;                    ///< by SIGSTOP, until resumed
+    std::optional<int> pending_signal = {};  ///< what it will die by then
     std::optional<TimePoint> term_at;
   };
   struct Arrival {
@@ -112,6 +117,7 @@ class Simulation : private core::Platform, private core::Observer {
   void deliver(Arrival arrival);
   void executed(core::SpawnId id, Process& process);
   void next_step(core::SpawnId id, Process& process);
+  [[nodiscard]] core::SpawnId main_of(const std::string& job, const std::string& instance) const;
   void end(core::SpawnId id, Duration delay, core::ProcessChange change);
   core::RequestId request_id() { return core::RequestId{++last_request_}; }
   core::RequestId job_request(core::Verb verb, const std::string& job, Environment environment,
