@@ -104,7 +104,7 @@ void EventOperator::collect(std::size_t index, std::vector<Event*>& out) const {
   const auto& node = nodes_[index];
   if (!node.value) return;
   if (node.expression->kind == Kind::Event) {
-    out.push_back(node.event);
+    if (node.event != nullptr) out.push_back(node.event);
     return;
   }
   collect(node.left, out);
@@ -117,6 +117,15 @@ std::vector<Event*> EventOperator::held() const {
     if (node.event != nullptr) out.push_back(node.event);
   }
   return out;
+}
+
+void EventOperator::let_go(Event& event, const Release& release) {
+  for (auto& node : nodes_) {
+    if (node.event != &event) continue;
+    node.event = nullptr;
+    --event.blockers_;
+    release(event);
+  }
 }
 
 void EventOperator::reset(const Release& release) {

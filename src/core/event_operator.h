@@ -42,6 +42,10 @@ class EventOperator {
   /// Names of the events the leaves wait for.
   [[nodiscard]] std::set<std::string, std::less<>> event_names() const;
 
+  /// Lets go of an event without forgetting that it matched. An instance whose half condition held
+  /// the event it is itself blocked on would wait for ever (Q16).
+  void let_go(Event& event, const Release& release);
+
   /// Every event a leaf holds, whether or not the condition is true; once for each leaf.
   [[nodiscard]] std::vector<Event*> held() const;
 
@@ -53,7 +57,7 @@ class EventOperator {
     const conf::EventExpression* expression = nullptr;
     std::size_t left = 0, right = 0;  ///< operators only: indices into nodes_
     bool value = false;
-    Event* event = nullptr;  ///< true leaves only
+    Event* event = nullptr;  ///< what a true leaf holds, unless it was let go
   };
 
   std::size_t add(const conf::EventExpression& expression);

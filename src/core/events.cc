@@ -1,5 +1,6 @@
 // The event queue: pending, shown once to every listener, held until its jobs have settled,
 // finished (spec/runtime.md 3).
+#include <algorithm>
 #include <cassert>
 
 #include "base/signals.h"
@@ -99,13 +100,19 @@ void ServiceManager::dispatch_to(JobClass& job, Event& event) {
     if (stop_by_event(*instance, event)) stopped_now.insert(instance->name());
   }
   if (job.start_on_.handle(event, {})) start_by_event(job, stopped_now);
+  // Half a condition must not hold the event that one of the job's own instances waits for.
+  const auto waits = [&](const auto* instance) { return instance->blocker_ == &event; };
+  if (std::ranges::any_of(instances, waits)) let_go(job.start_on_, event);
 }
 
 /// Shows the event to `stop on`. True if that told a running instance to stop.
 bool ServiceManager::stop_by_event(JobInstance& instance, Event& event) {
   auto& condition = instance.stop_on_;
   condition.handle(event, instance.environment_);
-  if (!condition.value()) return false;
+  if (!condition.value()) {
+    if (&event == instance.blocker_) let_go(condition, event);
+    return false;
+  }
 
   const auto events = condition.matched();
   const bool stops = instance.goal_ != Goal::Stop;
@@ -146,7 +153,7 @@ void ServiceManager::start_by_event(JobClass& job,
   const auto name = conf::expand(job.definition().instance, environment);
   if (!name) {
     log(Priority::Warning, "{} not started by event {}: instance name: {}", job.name(),
-        events.back()->name(), name.error().message);
+        join(names, " "), name.error().message);
   } else if (const auto* existing = job.find_instance(*name);
              existing == nullptr || existing->goal() != Goal::Start) {
     auto& instance = find_or_create(job, *name);
@@ -196,6 +203,10 @@ void ServiceManager::hold(JobInstance& instance, const std::vector<Event*>& even
 /// To be called when an event has lost a blocker.
 void ServiceManager::unhold(Event& event) {
   if (event.blockers_ == 0 && event.progress_ == Event::Progress::Handling) attend(event);
+}
+
+void ServiceManager::let_go(EventOperator& condition, Event& event) {
+  condition.let_go(event, [this](Event& one) { unhold(one); });
 }
 
 void ServiceManager::reset(EventOperator& condition) {

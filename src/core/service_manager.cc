@@ -189,16 +189,22 @@ void ServiceManager::destroy(JobInstance& instance) {
 }
 
 Environment ServiceManager::job_environment(const JobClass& job) const {
-  auto environment = options_.job_environment;
+  // `env KEY` that the daemon cannot fill takes away what stood there: the last entry of a name
+  // decides, so a marker takes the place of the name and is swept out at the end.
+  constexpr std::string_view kUnset{"=\0", 2};
+  Environment assignments;
   for (const auto& entry : job.definition().env) {
     if (entry.find('=') != std::string::npos) {
-      set_variable(environment, entry);
+      assignments.push_back(entry);
     } else if (const auto value = find_variable(options_.daemon_environment, entry)) {
-      set_variable(environment, fmt::format("{}={}", entry, *value));
+      assignments.push_back(fmt::format("{}={}", entry, *value));
     } else {
-      unset_variable(environment, entry);
+      assignments.push_back(fmt::format("{}{}", entry, kUnset));
     }
   }
+  auto environment = options_.job_environment;
+  set_variables(environment, assignments);
+  std::erase_if(environment, [&](const auto& entry) { return entry.ends_with(kUnset); });
   return environment;
 }
 

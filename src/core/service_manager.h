@@ -135,6 +135,7 @@ class ServiceManager {
   void finish(Event& event);
   void hold(JobInstance& instance, const std::vector<Event*>& events);
   void unhold(Event& event);
+  void let_go(EventOperator& condition, Event& event);
   void reset(EventOperator& condition);
 
   // transitions.cc: goals and states

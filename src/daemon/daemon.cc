@@ -253,9 +253,12 @@ void Daemon::arm_timer() {
       return;
     }
     timer_.reset(source);
-    // After everything else: a queue of events that never ends must not starve reaping.
-    (void)sd_event_source_set_priority(source, SD_EVENT_PRIORITY_IDLE);
   }
+  // A turn with work left goes on after everything else: a queue of events that never ends must
+  // not starve reaping. A deadline is due whoever else is at work.
+  const bool unfinished = *due == core::TimePoint{};
+  (void)sd_event_source_set_priority(
+      timer_.get(), unfinished ? SD_EVENT_PRIORITY_IDLE : SD_EVENT_PRIORITY_NORMAL);
   (void)sd_event_source_set_time(timer_.get(), time);
   (void)sd_event_source_set_enabled(timer_.get(), SD_EVENT_ONESHOT);
 }

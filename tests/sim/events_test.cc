@@ -175,6 +175,23 @@ TEST_F(Events, Q16_AJobCannotWaitForItsOwnStopping) {
   EXPECT_EQ(sim.status("b"), "stop/waiting");
 }
 
+TEST_F(Events, Q16_HalfAConditionDoesNotHoldTheJobsOwnStopping) {
+  sim.define("a", "stop on stopping a and foo\nrespawn\nexec a\n");
+  sim.define("b", "start on stopping b and foo\nexec b\n");
+  sim.start("a");
+  sim.start("b");
+  sim.run_until_quiet();
+  sim.kill_main("a", SIGKILL);
+  const auto stopped = sim.stop("b");
+  sim.run_until_quiet();
+  EXPECT_EQ(sim.status("a"), "start/running");
+  EXPECT_EQ(sim.outcome(stopped), "ok");
+  sim.emit("foo");  // what has matched is not forgotten
+  sim.run_until_quiet();
+  EXPECT_EQ(sim.status("a"), "stop/waiting");
+  EXPECT_EQ(sim.status("b"), "start/running");
+}
+
 TEST_F(Events, ExportedVariablesFollowTheBuiltIn) {  // 3.10
   sim.define("web", "env A=1\nenv JOB=forged\nexport B A JOB\nexec web\n");
   sim.start("web");

@@ -221,6 +221,15 @@ pre-stop exec x
   EXPECT_EQ(world.violations(), Lines{});
 }
 
+TEST_F(Services, TheLastEntryOfANameDecides) {  // spec/job-language.md 5.1
+  Simulation world({.job_environment = {"PATH=/bin"}, .daemon_environment = {"LANG=C"}});
+  world.define("web", "env A=1\nenv A\nenv B\nenv B=2\nenv PATH\nenv LANG=x\nenv LANG\nexec web\n");
+  world.start("web");
+  world.run_until_quiet();
+  EXPECT_EQ(world.spawns()[0].environment,
+            (Environment{"B=2", "LANG=C", "UPSTART_JOB=web", "UPSTART_INSTANCE="}));
+}
+
 TEST_F(Services, ADefinitionWaitsUntilTheLastInstanceHasGone) {  // spec/job-language.md 1.5
   sim.define("vm", "instance $N\nexec old\n");
   sim.start("vm", {"N=1"});
