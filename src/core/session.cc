@@ -50,7 +50,9 @@ void ServiceManager::start_killing() {
     limit = std::max(limit, seconds(job->definition().kill_timeout_seconds));
   }
   session_phase_ = SessionPhase::Killing;
-  session_deadline_ = now_ + std::min(limit, seconds(24 * 3600));
+  // One check longer than the longest kill timeout: what is killed then has to end, and its
+  // post-stop to run.
+  session_deadline_ = now_ + std::min(limit, seconds(24 * 3600)) + kCheckInterval;
   stop_everything();
 }
 

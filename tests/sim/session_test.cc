@@ -38,6 +38,18 @@ TEST_F(Session, AJobThatIgnoresTermIsKilledAfterItsTimeout) {
   EXPECT_TRUE(sim.has_ended());
 }
 
+TEST_F(Session, WhatIsKilledAtTheLastMomentEndsInOrder) {
+  sim.define("web", "exec web\npost-stop exec tidy\n");  // the usual kill timeout of 5 s
+  programs({{"web/main", {.ignores_term = true}}});
+  sim.start("web");
+  sim.run_until_quiet();
+  sim.end_session(Type::Shutdown);
+  sim.run_for(6s);
+  EXPECT_TRUE(sim.has_ended());
+  EXPECT_EQ(sim.spawn_count("web", ProcessType::PostStop), 1);
+  EXPECT_EQ(sim.messages().back(), "web main process (101) killed by signal KILL");
+}
+
 TEST_F(Session, LogoutLetsJobsOnSessionEndRun) {
   sim.define("save", "start on session-end\ntask\nexec save\n");
   sim.define("web", "exec web\n");
