@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
@@ -33,6 +34,22 @@ void set_variable(Environment& environment, std::string assignment) {
     }
   }
   environment.push_back(std::move(assignment));
+}
+
+void set_variables(Environment& environment, const Environment& assignments) {
+  std::unordered_map<std::string, std::size_t> places;
+  // Of several entries of one name the first is meant, as in set_variable().
+  for (std::size_t i = 0; i < environment.size(); ++i) {
+    places.emplace(variable_name(environment[i]), i);
+  }
+  for (const auto& assignment : assignments) {
+    const auto [place, fresh] = places.emplace(variable_name(assignment), environment.size());
+    if (fresh) {
+      environment.push_back(assignment);
+    } else {
+      environment[place->second] = assignment;
+    }
+  }
 }
 
 void unset_variable(Environment& environment, std::string_view name) {

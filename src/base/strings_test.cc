@@ -1,5 +1,8 @@
 #include "base/strings.h"
 
+#include <chrono>
+#include <string>
+
 #include <gtest/gtest.h>
 
 namespace upkeep {
@@ -18,6 +21,22 @@ TEST(Environment, SetKeepsPlaceOfExistingName) {
   set_variable(environment, "A=9");
   set_variable(environment, "C=3");
   EXPECT_EQ(environment, (Environment{"A=9", "B=2", "C=3"}));
+}
+
+TEST(Environment, ManyAreSetAsOneByOne) {
+  Environment environment{"A=1", "AB=2"};
+  set_variables(environment, {"AB=3", "C=4", "C=5", "A=", "D"});
+  EXPECT_EQ(environment, (Environment{"A=", "AB=3", "C=5", "D"}));
+}
+
+TEST(Environment, SettingVeryManyTakesNoTime) {
+  Environment many;
+  for (int i = 0; i < 300'000; ++i) many.push_back(std::to_string(i) + "=");
+  const auto start = std::chrono::steady_clock::now();
+  Environment environment;
+  set_variables(environment, many);
+  EXPECT_EQ(environment, many);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
 }
 
 TEST(Environment, UnsetComparesWholeNames) {

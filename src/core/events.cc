@@ -3,7 +3,6 @@
 #include <cassert>
 
 #include "base/signals.h"
-#include "conf/expansion.h"
 #include "core/service_manager.h"
 
 namespace upkeep::core {
@@ -113,7 +112,7 @@ bool ServiceManager::stop_by_event(JobInstance& instance, Event& event) {
     Environment environment;
     std::vector<std::string> names;
     for (const auto* one : events) {
-      for (const auto& variable : one->environment()) set_variable(environment, variable);
+      set_variables(environment, one->environment());
       names.push_back(one->name());
     }
     set_variable(environment, "UPSTART_STOP_EVENTS=" + join(names, " "));
@@ -138,12 +137,12 @@ void ServiceManager::start_by_event(JobClass& job,
   auto environment = job_environment(job);
   std::vector<std::string> names;
   for (const auto* one : events) {
-    for (const auto& variable : one->environment()) set_variable(environment, variable);
+    set_variables(environment, one->environment());
     names.push_back(one->name());
   }
   set_variable(environment, "UPSTART_EVENTS=" + join(names, " "));
 
-  const auto name = conf::expand(job.definition().instance, environment);
+  const auto name = expand_instance(job, environment);
   if (!name) {
     log(Priority::Warning, "{} not started by event {}: instance name: {}", job.name(),
         events.back()->name(), name.error().message);

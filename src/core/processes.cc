@@ -22,7 +22,7 @@ void ServiceManager::start_process(JobInstance& instance, ProcessType type) {
 
   auto environment = instance.environment_;
   if (type == ProcessType::PreStop || type == ProcessType::PostStop) {
-    for (const auto& variable : instance.stop_environment_) set_variable(environment, variable);
+    set_variables(environment, instance.stop_environment_);
   }
   set_variable(environment, "UPSTART_JOB=" + job.name());
   set_variable(environment, "UPSTART_INSTANCE=" + instance.name());

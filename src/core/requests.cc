@@ -24,7 +24,7 @@ void ServiceManager::accept(JobRequest&& request) {
 
   // Start and restart forget the variables of an earlier start: only the job's own remain (Q8).
   auto environment = job_environment(job);
-  for (const auto& variable : request.environment) set_variable(environment, variable);
+  set_variables(environment, request.environment);
   const WaitingRequest waiting{request.id, request.verb};
   switch (request.verb) {
     case Verb::Start:
