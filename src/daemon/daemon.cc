@@ -250,9 +250,9 @@ void Daemon::arm_timer() {
       message(Priority::Error, "unable to arm a timer: time-outs will be late");
       return;
     }
+    // Of ordinary priority, so that it takes turns with everything else: a queue of events that
+    // never ends cannot starve the others, nor clients that never pause the deadlines.
     timer_.reset(source);
-    // After everything else: a queue of events that never ends must not starve reaping.
-    (void)sd_event_source_set_priority(source, SD_EVENT_PRIORITY_IDLE);
   }
   (void)sd_event_source_set_time(timer_.get(), time);
   (void)sd_event_source_set_enabled(timer_.get(), SD_EVENT_ONESHOT);

@@ -1,12 +1,53 @@
 """Clients and outputs that take or give more than is good: nobody else may notice."""
+import contextlib
 import os
 import subprocess
+import threading
 
 import upkeep
 from upkeep import UserDaemon, write_file
+from wire import MANAGER, MANAGER_PATH
 
 SERVICE = "exec sleep 1000\n"
 QUICK = 5
+
+
+@contextlib.contextmanager
+def flood_of_calls(daemon, clients=4):
+    """Clients that send calls as fast as they can and want no reply."""
+    over = threading.Event()
+    connections = [daemon.connection() for _ in range(clients)]
+
+    def flood(connection):
+        calls = connection.encode(MANAGER_PATH, MANAGER, "GetAllJobs", reply=False) * 200
+        connection.socket.settimeout(30)
+        while not over.is_set():
+            connection.socket.sendall(calls)
+
+    threads = [threading.Thread(target=flood, args=(one,)) for one in connections]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_deadlines_are_kept_under_a_flood_of_calls(daemon):
+    daemon.job("stubborn", """\
+        kill timeout 1
+        script
+          trap '' TERM
+          echo ready
+          while :; do sleep 1; done
+        end script
+        """)
+    daemon.succeed("start", "stubborn")
+    daemon.wait_log("stubborn", "ready")
+    with flood_of_calls(daemon):
+        daemon.succeed("stop", "stubborn", timeout=20)
 
 
 class OnTerminal(UserDaemon):
