@@ -190,7 +190,7 @@ Result<void> Daemon::watch_signals() {
   // Blocked here, read from the loop. What a role does not use is blocked all the same where its
   // default would end a process 1.
   const bool session = configuration_.role == Role::Session;
-  std::vector<int> caught{SIGTERM, SIGHUP, SIGINT};
+  std::vector<int> caught{SIGTERM, SIGHUP, SIGINT, SIGALRM};
   if (!session) caught.insert(caught.end(), {SIGUSR1, SIGPWR, SIGWINCH});
   for (const int signal : caught) {
     sigset_t set;
@@ -290,7 +290,8 @@ void Daemon::on_signal(int signal) {
     case SIGWINCH:
       if (process_one) emit("keyboard-request");
       return;
-    default: return;  // SIGUSR1: there is no bus connection to renew yet
+    // SIGALRM has no meaning (6.4). SIGUSR1: there is no bus connection to renew yet.
+    default: return;
   }
 }
 
