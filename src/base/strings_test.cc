@@ -1,5 +1,7 @@
 #include "base/strings.h"
 
+#include <string>
+
 #include <gtest/gtest.h>
 
 namespace upkeep {

@@ -36,8 +36,9 @@ std::string advice(const Endpoint& endpoint, int error) {
             reason, endpoint.address);
       }
       if (refused) {
-        return fmt::format("{}: the session init at {} belongs to another user", reason,
-                           endpoint.address);
+        return fmt::format(
+            "{}: the session init at {} belongs to another user, or has too many clients", reason,
+            endpoint.address);
       }
       return fmt::format("{} (UPSTART_SESSION is {})", reason, endpoint.address);
     case Endpoint::Kind::SystemSocket:

@@ -17,6 +17,9 @@ namespace upkeep::control {
 /// No program can be given more than this, so no job and no event needs it.
 inline constexpr std::size_t kMaxEnvironmentBytes = 4U << 20;
 
+/// Half of what one variable of a process can hold: UPSTART_EVENTS has the names of events.
+inline constexpr std::size_t kMaxEventNameBytes = 64U << 10;
+
 /// Reads an `as` of variables, whose form the core checks. Below 0: refused, and `error` says why.
 [[nodiscard]] int read_environment(sd_bus_message* call, Environment& environment,
                                    sd_bus_error* error);

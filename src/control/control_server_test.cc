@@ -146,6 +146,9 @@ TEST_F(ControlServerTest, EnvironmentIsBounded) {
   const auto huge = std::string(kMaxEnvironmentBytes, 'x');
   EXPECT_EQ(manager("EmitEvent", event("e", {"A=" + huge}, false)),
             std::string{kInvalidArgs} + "Env may not be larger than 4194304 bytes");
+  EXPECT_EQ(manager("EmitEvent", event(std::string(kMaxEventNameBytes + 1, 'x'), {}, false)),
+            std::string{kInvalidArgs} + "Name may not be larger than 65536 bytes");
+  EXPECT_EQ(manager("EmitEvent", event(std::string(kMaxEventNameBytes, 'x'), {}, false)), "ok");
 }
 
 TEST_F(ControlServerTest, EmitsEventsAndTellsWhenTheyFinish) {

@@ -41,6 +41,10 @@ int emit_event(sd_bus_message* call, void* userdata, sd_bus_error* error) {
   Environment environment;
   core::Wait wait{};
   int result = sd_bus_message_read_basic(call, 's', &name);
+  if (result >= 0 && std::string_view{name}.size() > kMaxEventNameBytes) {
+    return refuse(error, SD_BUS_ERROR_INVALID_ARGS,
+                  fmt::format("Name may not be larger than {} bytes", kMaxEventNameBytes));
+  }
   if (result >= 0) result = read_environment(call, environment, error);
   if (result >= 0) result = read_wait(call, wait);
   if (result < 0) return result;

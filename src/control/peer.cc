@@ -72,7 +72,11 @@ int Peer::filter(sd_bus_message* message, void* userdata, sd_bus_error*) {
     peer.end({});
     return 1;
   }
-  if (peer.queued() > kMaxUnreadMessages) peer.end("it sends calls and does not read the replies");
+  const auto waiting = peer.queued();
+  peer.forget_what_was_sent(waiting);
+  if (waiting - peer.unread_.size() > kMaxUnreadReplies) {
+    peer.end("it sends calls and does not read the replies");
+  }
   return peer.over_ ? 1 : 0;
 }
 
@@ -88,10 +92,7 @@ Peer::Greeting Peer::finish_greeting() {
 
 void Peer::send(sd_bus_message* signal, std::size_t bytes) {
   const auto before = queued();
-  while (unread_.size() > before) {
-    unread_bytes_ -= unread_.front();
-    unread_.pop_front();
-  }
+  forget_what_was_sent(before);
   if (before >= kMaxUnreadMessages || unread_bytes_ + bytes > kMaxUnreadBytes) {
     end("it does not read its messages");
     return;
@@ -100,6 +101,14 @@ void Peer::send(sd_bus_message* signal, std::size_t bytes) {
   if (sd_bus_send(bus_.get(), signal, nullptr) < 0 || queued() == before) return;
   unread_.push_back(bytes);
   unread_bytes_ += bytes;
+}
+
+/// At most `queued` signals can still be waiting.
+void Peer::forget_what_was_sent(std::uint64_t queued) {
+  while (unread_.size() > queued) {
+    unread_bytes_ -= unread_.front();
+    unread_.pop_front();
+  }
 }
 
 std::uint64_t Peer::queued() const {

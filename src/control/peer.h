@@ -31,9 +31,13 @@ class Peer {
     std::function<void(Id, std::string_view reason)> ended;
   };
 
-  /// What may wait for a client that does not read: messages in all, and bytes of signals.
-  static constexpr std::uint64_t kMaxUnreadMessages = 4096;
-  static constexpr std::size_t kMaxUnreadBytes = 16U << 20;
+  /// What may wait for a client that does not read: messages in all, and bytes of signals. One
+  /// event can start thousands of jobs, with a score of signals each, before the client has had
+  /// a chance to read any of them.
+  static constexpr std::uint64_t kMaxUnreadMessages = 65536;
+  static constexpr std::size_t kMaxUnreadBytes = 32U << 20;
+  /// Replies it has asked for and does not read; those can be large.
+  static constexpr std::uint64_t kMaxUnreadReplies = 4096;
 
   static Result<std::unique_ptr<Peer>> create(Context& context, Id id, UniqueFd socket,
                                               const ucred& client);
@@ -68,6 +72,7 @@ class Peer {
   static int greeting_expired(sd_event_source* source, std::uint64_t now, void* userdata);
 
   [[nodiscard]] std::uint64_t queued() const;
+  void forget_what_was_sent(std::uint64_t queued);
   void end(std::string_view reason);
 
   Context& context_;

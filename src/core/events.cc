@@ -4,7 +4,6 @@
 #include <cassert>
 
 #include "base/signals.h"
-#include "conf/expansion.h"
 #include "core/service_manager.h"
 
 namespace upkeep::core {
@@ -150,7 +149,7 @@ void ServiceManager::start_by_event(JobClass& job,
   }
   set_variable(environment, "UPSTART_EVENTS=" + join(names, " "));
 
-  const auto name = conf::expand(job.definition().instance, environment);
+  const auto name = expand_instance(job, environment);
   if (!name) {
     log(Priority::Warning, "{} not started by event {}: instance name: {}", job.name(),
         join(names, " "), name.error().message);

@@ -12,6 +12,10 @@ namespace {
 /// other for ever must not starve the rest.
 constexpr int kEventsPerTurn = 1000;
 
+/// Three times as much, escaped, and the name of the job still fit into an object path of D-Bus,
+/// which libsystemd bounds by 64 KiB: an instance without one could not be told about.
+constexpr std::size_t kLongestInstanceName = 8192;
+
 }  // namespace
 
 ServiceManager::ServiceManager(Platform& platform, Observer& observer, ManagerOptions options)
@@ -155,11 +159,20 @@ std::expected<std::string, RequestError> ServiceManager::instance_name(const Job
     }
   }
   set_variables(environment, variables);
-  auto name = conf::expand(job.definition().instance, environment);
+  auto name = expand_instance(job, environment);
   if (name) return *std::move(name);
   auto message = std::move(name.error().message);
   if (with_usage && job.definition().usage) message += "\nUsage: " + *job.definition().usage;
   return std::unexpected(RequestError{RequestErrorCode::InvalidArguments, std::move(message)});
+}
+
+Result<std::string> ServiceManager::expand_instance(const JobClass& job,
+                                                    const Environment& environment) {
+  auto name = conf::expand(job.definition().instance, environment);
+  if (name && name->size() > kLongestInstanceName) {
+    return failure(fmt::format("Instance name longer than {} bytes", kLongestInstanceName));
+  }
+  return name;
 }
 
 JobInstance& ServiceManager::find_or_create(JobClass& job, const std::string& name) {

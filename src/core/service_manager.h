@@ -119,6 +119,9 @@ class ServiceManager {
   void remove_job(JobClass& job);
   void add_listener(JobClass& job);
   void remove_listener(JobClass& job);
+  /// The name that the `instance` stanza gives with these variables, of bounded length.
+  [[nodiscard]] static Result<std::string> expand_instance(const JobClass& job,
+                                                           const Environment& environment);
   JobInstance& find_or_create(JobClass& job, const std::string& name);
   void destroy(JobInstance& instance);
   [[nodiscard]] Environment job_environment(const JobClass& job) const;

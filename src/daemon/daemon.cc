@@ -192,7 +192,7 @@ Result<void> Daemon::watch_signals() {
   // Blocked here, read from the loop. What a role does not use is blocked all the same where its
   // default would end a process 1.
   const bool session = configuration_.role == Role::Session;
-  std::vector<int> caught{SIGTERM, SIGHUP, SIGINT};
+  std::vector<int> caught{SIGTERM, SIGHUP, SIGINT, SIGALRM};
   if (!session) caught.insert(caught.end(), {SIGUSR1, SIGPWR, SIGWINCH});
   for (const int signal : caught) {
     sigset_t set;
@@ -252,13 +252,10 @@ void Daemon::arm_timer() {
       message(Priority::Error, "unable to arm a timer: time-outs will be late");
       return;
     }
+    // Of ordinary priority, so that it takes turns with everything else: a queue of events that
+    // never ends cannot starve the others, nor clients that never pause the deadlines.
     timer_.reset(source);
   }
-  // A turn with work left goes on after everything else: a queue of events that never ends must
-  // not starve reaping. A deadline is due whoever else is at work.
-  const bool unfinished = *due == core::TimePoint{};
-  (void)sd_event_source_set_priority(
-      timer_.get(), unfinished ? SD_EVENT_PRIORITY_IDLE : SD_EVENT_PRIORITY_NORMAL);
   (void)sd_event_source_set_time(timer_.get(), time);
   (void)sd_event_source_set_enabled(timer_.get(), SD_EVENT_ONESHOT);
 }
@@ -295,7 +292,8 @@ void Daemon::on_signal(int signal) {
     case SIGWINCH:
       if (process_one) emit("keyboard-request");
       return;
-    default: return;  // SIGUSR1: there is no bus connection to renew yet
+    // SIGALRM has no meaning (6.4). SIGUSR1: there is no bus connection to renew yet.
+    default: return;
   }
 }
 

@@ -1,12 +1,9 @@
 #include "daemon/message_log.h"
 
-#include <algorithm>
 #include <array>
-#include <climits>
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include "base/strings.h"
@@ -30,18 +27,6 @@ std::string line_of(std::string_view text) {
   return out;
 }
 
-/// Writes what there is room for: a pipe that nobody reads must not stop the manager. A pipe that
-/// is ready takes this many bytes without waiting.
-void write_if_ready(int fd, std::string_view text) {
-  while (!text.empty()) {
-    pollfd ready{.fd = fd, .events = POLLOUT, .revents = 0};
-    if (::poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0) return;
-    const auto written = ::write(fd, text.data(), std::min<std::size_t>(text.size(), PIPE_BUF));
-    if (written <= 0) return;
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-}
-
 }  // namespace
 
 MessageLog::MessageLog(Target target, core::Priority threshold) : threshold_(threshold) {
@@ -54,7 +39,7 @@ void MessageLog::write(core::Priority priority, std::string_view text) {
   if (!wants(priority)) return;
   auto line = prefixed(line_of(text));
   if (!kernel_) {
-    write_if_ready(STDERR_FILENO, line + "\n");
+    standard_error_.write(line + "\n");
     return;
   }
   if (line.size() > kLongestRecord) line.resize(kLongestRecord);

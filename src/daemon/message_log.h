@@ -7,6 +7,7 @@
 
 #include "base/unique_fd.h"
 #include "core/types.h"
+#include "log/standard_error.h"
 
 namespace upkeep::daemon {
 
@@ -32,6 +33,7 @@ class MessageLog {
 
  private:
   UniqueFd kernel_;
+  log::StandardError standard_error_;
   core::Priority threshold_;
 };
 

@@ -12,7 +12,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,18 +19,16 @@
 #include "base/strings.h"
 #include "log/logger.h"
 #include "log/logger_process.h"
+#include "log/standard_error.h"
 
 namespace upkeep::log {
 namespace {
 
-/// One line on the standard error. Never waits: a console or pipe that takes nothing must not
-/// stop the output of every job, so the line is dropped then.
+/// One line on the standard error, cut if it is very long.
 void warn(const std::string& text) {
-  constexpr std::size_t kLongest = 4000;  // a pipe that is ready takes this much at once
-  const auto line = fmt::format("upkeep-logger: {}\n", text.substr(0, kLongest));
-  pollfd ready{STDERR_FILENO, POLLOUT, 0};
-  if (::poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0) return;
-  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+  constexpr std::size_t kLongest = 4000;
+  static const StandardError error;
+  error.write(fmt::format("upkeep-logger: {}\n", text.substr(0, kLongest)));
 }
 
 int usage() {

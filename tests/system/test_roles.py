@@ -229,3 +229,10 @@ def test_pid1_with_a_console_speaks_in_the_kernels_log():
         write_file(pid1.conf("bad.conf"), "bogus\n")
         wait_until(lambda: read_text(pid1.path("kmsg")), "a message in the kernel's log")
         assert re.match(r"<3>init: ?/etc/init/bad\.conf:1:1: \S+", read_text(pid1.path("kmsg")))
+
+
+def test_an_alarm_is_nothing(daemon):
+    """Signals without a meaning here (spec/runtime.md 6.4) end nothing."""
+    daemon.process.send_signal(signal.SIGALRM)
+    daemon.job("after", "exec sleep 1000\n")
+    daemon.succeed("start", "after")

@@ -199,6 +199,11 @@ class Connection:
 
     def call(self, path, interface, member, signature="", *values, timeout=30):
         """Returns the reply's values; raises DBusError. Signals that come meanwhile are kept."""
+        self.socket.sendall(self.encode(path, interface, member, signature, *values))
+        return self._await_reply(self.serial, timeout)
+
+    def encode(self, path, interface, member, signature="", *values, reply=True):
+        """The bytes of a method call, with the next serial number."""
         self.serial += 1
         fields = [(1, ("o", path)), (2, ("s", interface)), (3, ("s", member))]
         if signature:
@@ -208,11 +213,10 @@ class Connection:
             body.put(kind, value)
         head = Writer()
         for kind, value in zip(split_signature(_HEADER), (
-                ord("l"), METHOD_CALL, 0, 1, len(body.data), self.serial, fields)):
+                ord("l"), METHOD_CALL, 0 if reply else 1, 1, len(body.data), self.serial, fields)):
             head.put(kind, value)
         head.align(8)
-        self.socket.sendall(head.data + body.data)
-        return self._await_reply(self.serial, timeout)
+        return bytes(head.data + body.data)
 
     def manager(self, member, signature="", *values, timeout=30):
         return self.call(MANAGER_PATH, MANAGER, member, signature, *values, timeout=timeout)
