@@ -47,7 +47,8 @@ const sockaddr* generic(const sockaddr_un& address) {
 /// Whether the socket file belongs to a server that is gone.
 bool abandoned(const SocketName& name) {
   const auto probe = new_socket();
-  return ::connect(probe.value(), generic(name.address), name.size) < 0 && errno == ECONNREFUSED;
+  return probe && ::connect(probe.value(), generic(name.address), name.size) < 0 &&
+         errno == ECONNREFUSED;
 }
 
 /// Sets errno on failure.

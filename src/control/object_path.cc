@@ -77,7 +77,7 @@ std::optional<ObjectName> parse_object_path(std::string_view path) {
   if (elements.size() == 1) return ObjectName{std::move(*job), std::nullopt};
   auto instance = unescape_element(elements[1]);
   if (!instance) return std::nullopt;
-  return ObjectName{std::move(*job), std::move(*instance)};
+  return ObjectName{std::move(*job), std::move(instance)};
 }
 
 }  // namespace upkeep::control

@@ -93,6 +93,7 @@ void ServiceManager::dispatch(Event& event) {
 
 void ServiceManager::dispatch_to(JobClass& job, Event& event) {
   std::vector<JobInstance*> instances;  // stable: instances that end live until the turn is over
+  instances.reserve(job.instances_.size());
   for (const auto& [name, instance] : job.instances_) instances.push_back(instance.get());
   std::set<std::string, std::less<>> stopped_now;
   for (auto* instance : instances) {

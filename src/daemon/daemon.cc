@@ -99,7 +99,7 @@ Result<void> Daemon::open() {
   job_files_ = std::make_unique<os::JobFiles>(
       loop_.get(), configuration_.sources,
       [this](core::ConfChange change) { handle(std::move(change)); },
-      [this](Priority priority, std::string text) { message(priority, text); });
+      [this](Priority priority, const std::string& text) { message(priority, text); });
   return watch_signals();
 }
 
@@ -137,9 +137,9 @@ void Daemon::prepare_directories() {
 
 Result<void> Daemon::open_logs() {
   if (!configuration_.log_enabled) return {};
-  auto logs =
-      log::LogStreams::create(loop_.get(), {.program = logger_program(), .arguments = {}},
-                              [this](std::string text) { message(Priority::Warning, text); });
+  auto logs = log::LogStreams::create(
+      loop_.get(), {.program = logger_program(), .arguments = {}},
+      [this](const std::string& text) { message(Priority::Warning, text); });
   if (!logs) return std::unexpected(logs.error());
   logs_ = *std::move(logs);
   return {};
@@ -160,7 +160,7 @@ Result<void> Daemon::open_platform() {
   auto platform = os::LinuxPlatform::create(
       loop_.get(), std::move(options), logs_.get(),
       [this](core::Input input) { handle(std::move(input)); },
-      [this](Priority priority, std::string text) { message(priority, text); });
+      [this](Priority priority, const std::string& text) { message(priority, text); });
   if (!platform) return std::unexpected(platform.error());
   platform_ = *std::move(platform);
   return {};
