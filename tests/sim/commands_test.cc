@@ -225,6 +225,57 @@ TEST_F(Commands, ReloadSignalsTheMainProcessAlone) {
   EXPECT_EQ(sim.outcome(sim.reload("state")), "Job is not running: state");
 }
 
+TEST_F(Commands, AStartWhileStoppingBeginsWithACleanRecord) {  // 2.2: starting
+  sim.define("web", "exec web\npost-stop exec slow\n");
+  int runs = 0;
+  sim.program = [&runs](const core::SpawnRequest& request) {
+    if (request.type == ProcessType::PostStop) return Program{.runs = 5s};
+    return ++runs == 1 ? Program{.runs = 1s, .status = 1} : Program{.takes_to_die = 2s};
+  };
+  sim.start("web");
+  sim.run_for(3s);
+  EXPECT_EQ(sim.status("web"), "stop/post-stop");  // it has failed
+  sim.start("web");
+  sim.run_until_quiet();
+  sim.stop("web", {"Y=3"});
+  sim.run_for(1s);
+  EXPECT_EQ(sim.events().back(), "stopping JOB=web INSTANCE= RESULT=ok");
+  sim.start("web");
+  sim.run_until_quiet();
+  sim.kill_main("web", SIGKILL);
+  sim.run_until_quiet();
+  EXPECT_EQ(find_variable(sim.spawns().back().environment, "Y"), std::nullopt);
+}
+
+TEST_F(Commands, ARestartForgetsTheVariablesOfAStop) {
+  sim.define("web", "pre-start exec slow\nexec web\npre-stop exec bye\n");
+  programs({{"web/pre-start", {.runs = 5s}}});
+  sim.start("web");
+  sim.run_for(1s);
+  sim.stop("web", {"Y=3"});
+  sim.start("web");
+  sim.run_until_quiet();
+  sim.restart("web");
+  sim.run_for(100ms);
+  const auto bye = std::ranges::find(sim.spawns(), ProcessType::PreStop, &core::SpawnRequest::type);
+  ASSERT_NE(bye, sim.spawns().end());
+  EXPECT_EQ(find_variable(bye->environment, "Y"), std::nullopt);
+}
+
+TEST_F(Commands, MainMayEndInThePreStopOfARestart) {  // asked for: neither failure nor respawn
+  sim.define("web", "exec web\npre-stop exec ask\n");
+  programs({{"web/pre-stop", {.runs = 5s}}});
+  sim.start("web");
+  sim.run_until_quiet();
+  const auto restarted = sim.restart("web");
+  sim.run_for(1s);
+  sim.kill_main("web", SIGKILL);
+  sim.run_until_quiet();
+  EXPECT_EQ(sim.outcome(restarted), "ok");
+  EXPECT_EQ(sim.events()[2], "stopping JOB=web INSTANCE= RESULT=ok");
+  EXPECT_EQ(sim.status("web"), "start/running");
+}
+
 TEST_F(Commands, StopVariablesReachPreStopAndPostStopOnly) {
   sim.define("web", "exec web\npre-stop exec a\npost-stop exec b\n");
   sim.start("web");

@@ -76,6 +76,15 @@ TEST_F(Session, NothingIsRespawnedOnTheWayDown) {
   EXPECT_EQ(sim.spawn_count("web", ProcessType::Main), 1);
 }
 
+TEST_F(Session, WhatSessionEndStartsIsNotRespawned) {
+  sim.define("save", "start on session-end\nrespawn\nexec save\n");
+  programs({{"save/main", {.runs = 1s, .status = 1}}});
+  sim.end_session(Type::Logout);
+  sim.run_for(10s);
+  EXPECT_TRUE(sim.has_ended());
+  EXPECT_EQ(sim.spawn_count("save", ProcessType::Main), 1);
+}
+
 TEST_F(Session, AJobThatHangsDoesNotKeepTheSessionForEver) {
   sim.define("web", "exec web\npost-stop exec hang\n");
   programs({{"web/post-stop", {.runs = std::nullopt}}});
