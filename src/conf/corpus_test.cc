@@ -1,4 +1,5 @@
-// Real job files: the verdict and the line must be those of the original (skipped without them).
+// Real job files: the verdict and the line must be those of the original, and printing them loses
+// nothing (skipped without them).
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -7,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "conf/parser.h"
+#include "conf/printer.h"
 
 namespace upkeep::conf {
 namespace {
@@ -26,6 +28,10 @@ std::string read_file(const std::filesystem::path& path) {
 
 std::string verdict_on(const std::string& text) {
   const auto job = parse_job(text);
+  if (job) {
+    const auto again = parse_job(print_job(job->definition));
+    EXPECT_TRUE(again && again->definition == job->definition) << print_job(job->definition);
+  }
   return job ? "ok\t" : "error\t" + std::to_string(job.error().front().line);
 }
 

@@ -104,8 +104,7 @@ std::string excerpt(std::string_view text, Position place, std::string_view care
   auto to = std::min(at + kShownAfter, line.size());
   while (to < line.size() && continues_character(line[to])) ++to;
 
-  const auto before =
-      (from > 0 ? "..." : "") + in_columns(line.substr(from, at - from));
+  const auto before = (from > 0 ? "..." : "") + in_columns(line.substr(from, at - from));
   const auto after = in_columns(line.substr(at, to - at)) + (to < line.size() ? "..." : "");
   return fmt::format("{:5} | {}{}\n      | {:{}}{}\n", place.line, before, after, "",
                      columns(before), caret);

@@ -24,7 +24,9 @@ class ExpressionParser {
   [[nodiscard]] Tree parse() {
     if (lexer_.at_line_end()) return refuse_nothing();
     while (another_token()) {
-      if (!take_token()) return nullptr;
+      if (take_token()) continue;
+      mention_open_parenthesis();
+      return nullptr;
     }
     return finish() ? groups_.back().operand : nullptr;
   }
@@ -184,6 +186,13 @@ class ExpressionParser {
     return lexer_.fail_open(Kind::ParenMismatch, lexer_.position(), group().opened,
                             fmt::format("the \"(\" at line {}, column {} is never closed",
                                         group().opened.line, group().opened.column));
+  }
+
+  /// Then lines may have been read that were not meant to be part of the condition.
+  void mention_open_parenthesis() {
+    if (!inside_parentheses() || group().opened.line == last_.line) return;
+    lexer_.explain_failure(fmt::format("; the \"(\" at line {}, column {} is still open here",
+                                       group().opened.line, group().opened.column));
   }
 
   Tree refuse_nothing() {

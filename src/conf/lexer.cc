@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kQuotedBytes = 40;
 
 /// Keeps the search for further errors in a text that is damaged all over within a second.
-constexpr std::size_t kMaxReadAgain = 64U << 20;
+constexpr std::size_t kMaxReadAgain = 16U << 20;
 
 bool ends_token(TokenKind kind, char byte) {
   if (byte == '\n' || byte == '#') return true;
@@ -308,13 +308,18 @@ void Lexer::warn(DiagnosticKind kind, Position place, std::string message) {
   warnings_.push_back({kind, place.line, place.column, std::move(message), {}});
 }
 
-Diagnostic Lexer::recover() {
-  if (resume_line_) {
-    go_to_line(*resume_line_);
+void Lexer::explain_failure(std::string_view more) {
+  if (failure_) failure_->message += more;
+}
+
+Diagnostic Lexer::recover(std::optional<int> line) {
+  if (!line) line = resume_line_;
+  if (line) {
+    go_to_line(*line);
   } else {
     while (!at_end()) {
-      const auto line = read_line();
-      if (!line.ends_with('\\') || line.find('#') != std::string_view::npos) break;
+      const auto damaged = read_line();
+      if (!damaged.ends_with('\\') || damaged.find('#') != std::string_view::npos) break;
     }
   }
   resume_line_.reset();

@@ -87,6 +87,9 @@ class Lexer {
   /// The same for what was opened at `opening` and never closed.
   bool fail_open(DiagnosticKind kind, Position place, Position opening, std::string message);
 
+  /// Adds to what the failure says, if there is one.
+  void explain_failure(std::string_view more);
+
   /// Records a warning, once for each place, at most kMaxDiagnostics.
   void warn(DiagnosticKind kind, Position place, std::string message);
 
@@ -94,10 +97,11 @@ class Lexer {
 
   // --- After a failure
 
-  /// Hands out the failure and goes past what it damaged: the line, with those that continue it.
-  /// What was never closed damages its first line only, so that the cursor goes back. The time
-  /// that takes is bounded: after too much of it the cursor goes to the end.
-  [[nodiscard]] Diagnostic recover();
+  /// Hands out the failure and goes past what it damaged: to the start of `line` if given, else
+  /// past the line of the cursor with those that continue it. What was never closed damages its
+  /// first line only, so that the cursor goes back. The time that takes is bounded: after too much
+  /// of it the cursor goes to the end.
+  [[nodiscard]] Diagnostic recover(std::optional<int> line = std::nullopt);
 
   /// Where the next line that ends a block comes before any that begins one, goes past it.
   void skip_unopened_block();

@@ -1,4 +1,5 @@
-// A job file is a sequence of stanzas. The first error decides; the others are looked for as a service.
+// A job file is a sequence of stanzas. The first error decides; the others are looked for as a
+// service.
 #include "conf/parser.h"
 
 #include <algorithm>
@@ -20,8 +21,11 @@ using Kind = DiagnosticKind;
 /// What can be said against a text as a whole.
 std::optional<Diagnostic> refuse(std::string_view text) {
   if (text.size() > kMaxJobFileBytes) {
-    return Diagnostic{Kind::FileTooLarge, 1, 1,
-                      fmt::format("the file is larger than {} bytes", kMaxJobFileBytes), {}};
+    return Diagnostic{Kind::FileTooLarge,
+                      1,
+                      1,
+                      fmt::format("the file is larger than {} bytes", kMaxJobFileBytes),
+                      {}};
   }
   const auto nul = text.find('\0');
   if (nul == std::string_view::npos) return std::nullopt;
@@ -63,16 +67,27 @@ bool names_block(std::string_view line) {
 
 /// Hands out the error in the stanza that began with `first_line`, and goes to where the next one
 /// may begin.
-Diagnostic leave_damaged_stanza(Lexer& lexer, std::string_view first_line) {
-  auto error = lexer.recover();
-  // A condition may go on for several lines, which are no stanzas.
+Diagnostic leave_damaged_stanza(Lexer& lexer, Position start, std::string_view first_line) {
   const auto word = first_line.substr(0, first_line.find_first_of(" \t\r"));
   if (word == "start" || word == "stop") {
+    // An open parenthesis may have swallowed any number of stanzas, and what goes on for several
+    // lines is none.
+    auto error = lexer.recover(start.line + 1);
     skip_to_known_stanza(lexer);
-  } else if (error.kind != Kind::OpenBlock && names_block(first_line)) {
-    lexer.skip_unopened_block();
+    return error;
   }
+  auto error = lexer.recover();
+  if (error.kind != Kind::OpenBlock && names_block(first_line)) lexer.skip_unopened_block();
   return error;
+}
+
+/// Adds an error, unless it was met before: what is read again may be wrong in the same way.
+void add(Errors& errors, Diagnostic error) {
+  const auto is_same = [&](const Diagnostic& other) {
+    return other.line == error.line && other.column == error.column && other.kind == error.kind &&
+           other.opening == error.opening;
+  };
+  if (std::ranges::none_of(errors, is_same)) errors.push_back(std::move(error));
 }
 
 std::expected<ParsedJob, Errors> parse_onto(const JobDefinition& base, std::string_view text) {
@@ -81,9 +96,10 @@ std::expected<ParsedJob, Errors> parse_onto(const JobDefinition& base, std::stri
   Errors errors;
   Lexer lexer(text);
   while (find_stanza(lexer) && errors.size() < kMaxDiagnostics) {
+    const auto start = lexer.position();
     const auto first_line = lexer.peek_line();
     if (parse_stanza(lexer, job.definition, job.stanzas)) continue;
-    errors.push_back(leave_damaged_stanza(lexer, first_line));
+    add(errors, leave_damaged_stanza(lexer, start, first_line));
   }
   if (!errors.empty()) return std::unexpected(std::move(errors));
 

@@ -1,18 +1,31 @@
-// Valid files: the vectors of spec/job-language.md 8, every stanza, overrides, bounds.
+// Valid files: the vectors of spec/job-language.md 8, every stanza, overrides, bounds, and the way
+// back from a definition to a file.
 #include "conf/parser.h"
 
 #include <ctime>
 
 #include <gtest/gtest.h>
 
+#include "conf/printer.h"
 #include "conf/test_support.h"
 
 namespace upkeep::conf {
 namespace {
 
+/// Whatever these tests parse has to come out the same when it is printed and parsed again.
+void expect_round_trip(const JobDefinition& job) {
+  const auto printed = print_job(job);
+  const auto again = parse_job(printed);
+  ASSERT_TRUE(again) << format_diagnostic("printed", again.error().front()) << "\nin: " << printed;
+  EXPECT_TRUE(again->definition == job) << printed;
+}
+
 JobDefinition parsed(std::string_view text) {
   auto job = parse_job(text);
-  if (job) return std::move(job->definition);
+  if (job) {
+    expect_round_trip(job->definition);
+    return std::move(job->definition);
+  }
   ADD_FAILURE() << format_diagnostic("test", job.error().front()) << "\nin: " << text;
   return {};
 }
@@ -57,8 +70,8 @@ std::string normal_exit(const JobDefinition& job) {
   return out;
 }
 std::string kill(const JobDefinition& job) {
-  return std::to_string(job.kill_signal.value()) + " " + std::to_string(job.kill_timeout_seconds) + " " +
-         std::to_string(job.reload_signal);
+  return std::to_string(job.kill_signal.value()) + " " + std::to_string(job.kill_timeout_seconds) +
+         " " + std::to_string(job.reload_signal);
 }
 std::string limits(const JobDefinition& job) {
   std::string out;
@@ -159,6 +172,9 @@ const Vector kVectors[] = {
     {"oom \"score\" never\n", oom, "-1000"},
     {"limit nofile 1 2\nlimit as 3 -2\nlimit nofile 4 5\n", limits,
      "nofile 4 5;as 3 18446744073709551614;"},
+    {"cgroup a b\ncgroup a b\ncgroup a b k v\ncgroup a b k w\ncgroup a c k v\n", cgroups,
+     "a |b|nonenone;a |b||k||w|;a |c||k||v|;"},
+    {"cgroup a\ncgroup a $UPSTART_CGROUP\n", cgroups, "a nonenonenone;"},
     {"cgroup a\ncgroup b n\ncgroup c k v\ncgroup d n k v\n", cgroups,
      "a nonenonenone;b |n|nonenone;c none|k||v|;d |n||k||v|;"},
 };
@@ -219,6 +235,49 @@ TEST(Parser, EveryProcessTakesExecAndScript) {
 TEST(Parser, AppArmorProfileBecomesTheSecurityProcess) {
   EXPECT_EQ(show(parsed("apparmor load /p\n").process(ProcessType::Security)),
             "exec |/sbin/apparmor_parser -r -W /p|");
+}
+
+TEST(Parser, ImportDeclaresVariablesAndDoesNothingElse) {
+  const auto job = parsed("import A B\nimport C\n");
+  EXPECT_EQ(show(job.imports), "|A|B|C|");
+  EXPECT_TRUE(job.env.empty());
+}
+
+TEST(Parser, TmpfilesOfAllLinesBecomeOneProcess) {
+  const auto job = parsed("tmpfiles /a 'b c'\ntmpfiles \"it's\"\n");
+  EXPECT_EQ(show(job.tmpfiles), "|/a|b c|it's|");
+  EXPECT_EQ(show(job.process(ProcessType::Tmpfiles)),
+            "script |command -v systemd-tmpfiles >/dev/null || exit 0; exec systemd-tmpfiles "
+            "--create '/a' 'b c' 'it'\\''s'|");
+}
+
+TEST(Parser, KnowsWhatTheFileSetsToTheDefault) {
+  const auto job = parsed("expect none\nkill timeout 5\nrespawn limit 10 5\ninstance \" \"\n");
+  EXPECT_TRUE(job.expect.is_set() && job.kill_timeout_seconds.is_set());
+  EXPECT_TRUE(job.respawn_limit.is_set() && job.instance.is_set());
+  EXPECT_FALSE(job.kill_signal.is_set() || job.reload_signal.is_set());
+  EXPECT_FALSE(parsed("exec a").expect.is_set());
+}
+
+TEST(Printer, UsesQuotesOnlyWhereTheyAreNeeded) {
+  const auto job = parsed(
+      "author \"a\\\\b\"\nusage 'say \"it'\nenv A='b c'\nenv \"B=c\"\nkill signal TERM\n"
+      "start on (a x=\"(y)\" and \"or\") or (b and (c or d))\nscript\n  a\n   b\nend script\n");
+  EXPECT_EQ(print_job(job),
+            "author a\\\\b\nusage \"say \"'\"'\"it\"\nenv \"A=b c\"\nenv B=c\n"
+            "start on (a \"x=(y)\" and \"or\") or (b and (c or d))\nkill signal 15\n"
+            "script\na\n b\nend script\n");
+}
+
+TEST(Printer, KeepsWhatPlainCopyingWouldLose) {
+  for (const std::string_view text :
+       {"author '\\\\'\n", "author \" \t\r\"\n", "author \\#\\ \\\\\n", "author a\\\\\\\\\n",
+        "emits \"#\" '\"' \"'\" \"\\\\\"\n", "start on \"and\" \"or\" \"(\" x=\")\"\n",
+        "exec a \\  # b\n", "exec \"\n a\"\n", "exec a\\\\\n", "env =\n", "instance \"\\\\\n\"\n",
+        "script\nend script\n", "script\n\nend script\n", "script\n \r\n\t\nend script\n",
+        "apparmor load \"/a b\"\n", "normal exit 256 TERM 3\n", "umask 0\n", "limit as 0 -2\n"}) {
+    (void)parsed(text);
+  }
 }
 
 TEST(Parser, AnEmptyFileHasTheDefaultsOfTheLanguage) {

@@ -430,10 +430,8 @@ void merge(std::vector<CgroupSetting>& cgroups) {
   std::map<Place, std::size_t> places;
   std::vector<CgroupSetting> merged;
   for (auto& setting : cgroups) {
-    const auto [place, added] =
-        places.try_emplace({setting.controller, setting.name.value_or("$UPSTART_CGROUP"),
-                            setting.key},
-                           merged.size());
+    const auto [place, added] = places.try_emplace(
+        {setting.controller, setting.name.value_or("$UPSTART_CGROUP"), setting.key}, merged.size());
     if (added) {
       merged.push_back(std::move(setting));
     } else {

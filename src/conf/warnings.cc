@@ -80,10 +80,11 @@ class Review {
     const auto& main = job.process(ProcessType::Main);
     if (!main || main->form != Command::Form::Script) return;
     const auto* const stanza = last_.contains("expect") ? "expect" : "script";
-    warn(Kind::ExpectWithScript, stanza,
-         fmt::format("\"expect {}\" with \"script\": each program that the shell starts counts as a "
-                     "fork; use \"exec\", and \"pre-start script\" for what comes before",
-                     to_string(job.expect)));
+    warn(
+        Kind::ExpectWithScript, stanza,
+        fmt::format("\"expect {}\" with \"script\": each program that the shell starts counts as a "
+                    "fork; use \"exec\", and \"pre-start script\" for what comes before",
+                    to_string(job.expect)));
   }
 
   std::span<const StanzaUse> used_;

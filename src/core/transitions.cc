@@ -109,7 +109,8 @@ bool ServiceManager::enter_killed(JobInstance& instance) {
   const auto& definition = instance.job().definition();
   // Far beyond any real use; keeps the sum below from overflowing.
   constexpr std::int64_t kLongest = 100LL * 365 * 24 * 3600;
-  const auto timeout = std::chrono::seconds(std::min(definition.kill_timeout_seconds.value(), kLongest));
+  const auto timeout =
+      std::chrono::seconds(std::min(definition.kill_timeout_seconds.value(), kLongest));
   instance.kill_timer_ = timers_.arm(now_ + timeout, KillTimer{&instance});
   platform_.signal(main.spawn, definition.kill_signal, SignalTarget::Group);
   return false;

@@ -40,8 +40,7 @@ std::optional<std::string> JobCatalog::put(const JobFileId& id, const std::strin
   } else if (id.kind == JobFileKind::Conf) {
     parsed->definition.name = id.job;
     parsed->definition.path = path;
-    file->definition =
-        std::make_shared<const conf::JobDefinition>(std::move(parsed->definition));
+    file->definition = std::make_shared<const conf::JobDefinition>(std::move(parsed->definition));
   }
   return as_message(file->problem);
 }

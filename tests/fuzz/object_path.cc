@@ -1,7 +1,7 @@
 // A D-Bus path that names an object is exactly the path that this object has, and any name has one.
-#include "fuzz.h"
-
 #include "control/object_path.h"
+
+#include "fuzz.h"
 
 using namespace upkeep;
 

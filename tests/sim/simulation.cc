@@ -36,8 +36,8 @@ void Simulation::define(const std::string& name, const std::string& text) {
     return;
   }
   parsed->definition.name = name;
-  handle(core::ConfChange{
-      core::JobDefined{std::make_shared<const conf::JobDefinition>(std::move(parsed->definition))}});
+  handle(core::ConfChange{core::JobDefined{
+      std::make_shared<const conf::JobDefinition>(std::move(parsed->definition))}});
 }
 
 void Simulation::undefine(const std::string& name) {

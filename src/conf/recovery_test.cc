@@ -1,0 +1,158 @@
+// All that is wrong with a file is told in one go, and told so that a person sees it.
+#include <algorithm>
+#include <ctime>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "conf/parser.h"
+
+namespace upkeep::conf {
+namespace {
+
+using Kind = DiagnosticKind;
+
+/// `LINE:COLUMN Kind` of every error, separated by blanks.
+std::string errors_of(std::string_view text) {
+  const auto job = parse_job(text);
+  if (job) return "valid";
+  std::string out;
+  for (const auto& error : job.error()) {
+    if (!out.empty()) out += ", ";
+    out += std::to_string(error.line) + ":" + std::to_string(error.column) + " " +
+           std::string(to_string(error.kind));
+  }
+  return out;
+}
+
+TEST(Recovery, GoesOnAfterEachKindOfMistakeWithinALine) {
+  EXPECT_EQ(errors_of("bogus\nnice 42\ntask now\nchdir\nkill timeout x\nexec ok\n"),
+            "1:1 UnknownStanza, 2:6 BadNice, 3:6 ExtraToken, 4:6 MissingToken, 5:14 BadInterval");
+}
+
+TEST(Recovery, LeavesOutTheLinesThatContinueADamagedOne) {
+  EXPECT_EQ(errors_of("bogus a \\\n b \\\n c\nnice 42\n"), "1:1 UnknownStanza, 4:6 BadNice");
+  EXPECT_EQ(errors_of("nice 42 \\\n x\nbogus\n"), "1:6 BadNice, 3:1 UnknownStanza");
+  EXPECT_EQ(errors_of("bogus # no continuation \\\nbogus\n"),
+            "1:1 UnknownStanza, 2:1 UnknownStanza");
+}
+
+TEST(Recovery, AnOpenQuoteHidesNothingBehindIt) {
+  EXPECT_EQ(errors_of("exec say it's\nrespwan\nnice 42\n"),
+            "4:1 OpenQuote, 2:1 UnknownStanza, 3:6 BadNice");
+  EXPECT_EQ(errors_of("author a \\\n \"b\nbogus\n"), "2:2 ExtraToken, 3:1 UnknownStanza");
+}
+
+TEST(Recovery, AnOpenParenthesisHidesNothingBehindIt) {
+  EXPECT_EQ(errors_of("start on (a\n and b\nnice 42\nexec x\n"), "5:1 ParenMismatch, 3:6 BadNice");
+  EXPECT_EQ(errors_of("start on (a or\n or b)\nnice 42\n"), "2:2 MissingEvent, 3:6 BadNice");
+  EXPECT_EQ(errors_of("start on (a\n\nand b)\nnice 42\n"), "2:1 MissingToken, 4:6 BadNice");
+  EXPECT_EQ(errors_of("stop on (a\nexec it's\nnice 42\n"),
+            "4:1 OpenQuote, 3:6 BadNice");  // the quote is told of once
+}
+
+TEST(Recovery, WhatStandsInAScriptIsNoStanza) {
+  EXPECT_EQ(errors_of("scirpt\n ls\nend script\nnice 42\n"), "1:1 UnknownStanza, 4:6 BadNice");
+  EXPECT_EQ(errors_of("pre-start scrpt\n ls\nend script\nnice 42\n"),
+            "1:11 UnknownStanza, 4:6 BadNice");
+  EXPECT_EQ(errors_of("script now\n ls\nend script\nnice 42\n"), "1:8 ExtraToken, 4:6 BadNice");
+  EXPECT_EQ(errors_of("scirpt\nscript\n ls\nend script\n"), "1:1 UnknownStanza");
+  EXPECT_EQ(errors_of("scirpt\npre-stop script\n ls\nend script\nnice 42\n"),
+            "1:1 UnknownStanza, 5:6 BadNice");
+  EXPECT_EQ(errors_of("scirpt\nnice 42\n"), "1:1 UnknownStanza, 2:6 BadNice");
+}
+
+TEST(Recovery, AnOpenScriptEndsWhereItWasPerhapsMeantTo) {
+  EXPECT_EQ(errors_of("script\n ls\nend script;\nnice 42\n"), "5:1 OpenBlock, 4:6 BadNice");
+  EXPECT_EQ(errors_of("script\n ls\nnice 42\n"), "4:1 OpenBlock");
+}
+
+TEST(Recovery, ManyErrorsAreBoundedInNumber) {
+  std::string text;
+  for (int i = 0; i < 5000; ++i) text += "bogus\n";
+  EXPECT_EQ(parse_job(text).error().size(), kMaxDiagnostics);
+}
+
+/// Each stanza reads to the end of the file and fails there. A careless reader takes an hour.
+TEST(Recovery, TimeIsBoundedWhereEachErrorReachesTheEnd) {
+  const auto start = std::clock();
+  for (const std::string_view line : {"exec 'a\nexec \"b\n", "start on (a\n", "scrpt\nx\n"}) {
+    std::string text;
+    while (text.size() < (1U << 20)) text += line;
+    EXPECT_FALSE(parse_job(text));
+  }
+  EXPECT_LT(std::clock() - start, 30 * CLOCKS_PER_SEC);
+}
+
+// --- How it looks --------------------------------------------------------------------------------
+
+std::string shown(std::string_view text) {
+  const auto job = parse_job(text);
+  std::string out;
+  for (const auto& one : job ? job->warnings : job.error()) {
+    out += show_diagnostic("web.conf", text, one, Colour::No);
+  }
+  return out;
+}
+
+TEST(Shown, ErrorWithItsLineAndACaret) {
+  EXPECT_EQ(shown("task\nkill tiemout 5\n"),
+            "web.conf:2:6: error: expected \"timeout\" or \"signal\" after \"kill\", found "
+            "\"tiemout\", did you mean \"timeout\"?\n"
+            "    2 | kill tiemout 5\n"
+            "      |      ^\n");
+}
+
+TEST(Shown, WarningSaysSo) {
+  EXPECT_EQ(shown("exec a\nexec b\n"),
+            "web.conf:2:1: warning: \"exec\" replaces the \"exec\" at line 1, which has no effect\n"
+            "    2 | exec b\n"
+            "      | ^\n");
+}
+
+TEST(Shown, WhereItWasOpenedIfItWasNeverClosed) {
+  EXPECT_EQ(shown("exec say it's\ntask\n"),
+            "web.conf:3:1: error: the quote at line 1, column 12 is never closed\n"
+            "    1 | exec say it's\n"
+            "      |            ^\n");
+}
+
+TEST(Shown, ThatAParenthesisHasSwallowedTheLine) {
+  const auto text = shown("start on (a\nexec it's\n");
+  EXPECT_NE(text.find("; the \"(\" at line 1, column 10 is still open here\n"), std::string::npos)
+      << text;
+}
+
+TEST(Shown, CaretStandsBelowItsCharacter) {
+  EXPECT_EQ(
+      shown("author \"\xC3\xA4\xE2\x82\xAC\" x\n"),
+      "web.conf:1:16: error: unexpected \"x\": \"author\" takes one value; put quotes around a "
+      "value with blanks\n"
+      "    1 | author \"\xC3\xA4\xE2\x82\xAC\" x\n"
+      "      |             ^\n");
+  EXPECT_NE(shown("\tnice\t42\n").find("    1 |  nice 42\n      |       ^\n"), std::string::npos);
+}
+
+TEST(Shown, NothingThatATerminalObeysAndNoMoreThanALine) {
+  const auto control = shown("author \x1b[31m\x07\xff\xc2\x9b x\n");
+  EXPECT_TRUE(std::ranges::none_of(control, [](char c) { return c >= 0 && c < ' ' && c != '\n'; }));
+  EXPECT_NE(control.find("author ?[31m??? x"), std::string::npos) << control;
+  const auto wide =
+      shown("author " + std::string(5000, 'a') + " x" + std::string(5000, 'b') + "\n");
+  EXPECT_LT(wide.size(), 500U);
+  EXPECT_NE(wide.find("| ...aaa"), std::string::npos);
+  EXPECT_NE(wide.find("bbb...\n"), std::string::npos);
+}
+
+TEST(Shown, ColourOnlyOnDemand) {
+  const Diagnostic error{Kind::BadNice, 1, 6, "bad", {}};
+  const auto text = show_diagnostic("x", "nice 42\n", error, Colour::Yes);
+  EXPECT_EQ(text,
+            "x:1:6: \x1b[1;31merror:\x1b[0m bad\n"
+            "    1 | nice 42\n"
+            "      |      \x1b[1;32m^\x1b[0m\n");
+  EXPECT_EQ(show_diagnostic("x", "nice 42\n", error, Colour::No).find('\x1b'), std::string::npos);
+}
+
+}  // namespace
+}  // namespace upkeep::conf
