@@ -70,11 +70,10 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
   return fmt::format("{}", fmt::join(parts, separator));
 }
 
-namespace {
-
-/// Length of the UTF-8 sequence that starts `text`, or 0 if it is not well formed.
 std::size_t utf8_length(std::string_view text) {
+  if (text.empty()) return 0;
   const auto lead = static_cast<unsigned char>(text[0]);
+  if (lead < 0x80) return 1;
   std::size_t length = 0;
   if (lead >= 0xC2 && lead <= 0xDF) length = 2;
   if (lead >= 0xE0 && lead <= 0xEF) length = 3;
@@ -86,21 +85,24 @@ std::size_t utf8_length(std::string_view text) {
   const auto second = static_cast<unsigned char>(text[1]);
   const bool overlong = (lead == 0xE0 && second < 0xA0) || (lead == 0xF0 && second < 0x90);
   const bool beyond = (lead == 0xED && second > 0x9F) || (lead == 0xF4 && second > 0x8F);
-  const bool control = lead == 0xC2 && second < 0xA0;  // C1 controls drive some terminals
-  return overlong || beyond || control ? 0 : length;
+  return overlong || beyond ? 0 : length;
 }
 
-}  // namespace
+std::size_t printable_length(std::string_view text) {
+  const auto length = utf8_length(text);
+  if (length == 1) return text[0] >= 0x20 && text[0] < 0x7F ? 1 : 0;
+  const bool control = text.starts_with('\xC2') && length == 2 &&
+                       static_cast<unsigned char>(text[1]) < 0xA0;  // drive some terminals
+  return control ? 0 : length;
+}
 
 std::string printable(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {
-    const auto byte = static_cast<unsigned char>(text[0]);
-    std::size_t length = byte >= 0x20 && byte < 0x7F ? 1 : 0;
-    if (byte >= 0x80) length = utf8_length(text);
+    auto length = printable_length(text);
     if (length == 0) {
-      out += fmt::format("\\x{:02x}", byte);
+      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[0]));
       length = 1;
     } else {
       out += text.substr(0, length);

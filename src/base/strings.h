@@ -1,6 +1,7 @@
 // Small helpers for text and for lists of KEY=VALUE.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,6 +36,12 @@ void unset_variable(Environment& environment, std::string_view name);
 
 /// The parts with `separator` between them.
 [[nodiscard]] std::string join(const std::vector<std::string>& parts, std::string_view separator);
+
+/// Length in bytes of the UTF-8 character that begins `text`, or 0 if none does.
+[[nodiscard]] std::size_t utf8_length(std::string_view text);
+
+/// The same for a character that a terminal shows and does not obey.
+[[nodiscard]] std::size_t printable_length(std::string_view text);
 
 /// `text` as a message shows it: bytes outside printable ASCII and UTF-8 text become \xNN.
 [[nodiscard]] std::string printable(std::string_view text);

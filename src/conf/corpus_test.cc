@@ -26,7 +26,7 @@ std::string read_file(const std::filesystem::path& path) {
 
 std::string verdict_on(const std::string& text) {
   const auto job = parse_job(text);
-  return job ? "ok\t" : "error\t" + std::to_string(job.error().line);
+  return job ? "ok\t" : "error\t" + std::to_string(job.error().front().line);
 }
 
 TEST(Corpus, VerdictsAreThoseOfTheOriginal) {

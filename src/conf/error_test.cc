@@ -134,7 +134,7 @@ TEST(ParserErrors, HaveTheirKindAndPlace) {
   for (const auto& example : kCases) {
     const auto job = parse_job(example.text);
     ASSERT_FALSE(job) << example.text;
-    const auto& error = job.error();
+    const auto& error = job.error().front();
     EXPECT_EQ(to_string(error.kind), to_string(example.kind)) << example.text;
     EXPECT_EQ(error.line, example.line) << example.text << error.message;
     EXPECT_EQ(error.column, example.column) << example.text << error.message;
@@ -143,7 +143,7 @@ TEST(ParserErrors, HaveTheirKindAndPlace) {
 
 std::string shown(std::string_view text) {
   const auto job = parse_job(text);
-  return job ? "valid" : format_diagnostic("/etc/init/x.conf", job.error());
+  return job ? "valid" : format_diagnostic("/etc/init/x.conf", job.error().front());
 }
 
 TEST(ParserErrors, SayWhatWasFoundAndWhatWasExpected) {
@@ -171,7 +171,7 @@ TEST(ParserErrors, PointBackAtWhatWasNeverClosed) {
 }
 
 TEST(ParserErrors, ShowPathsThatATerminalCannotObey) {
-  EXPECT_EQ(format_diagnostic("/a\x1b", {.kind = Kind::ExtraToken, .message = "m"}),
+  EXPECT_EQ(format_diagnostic("/a\x1b", {.kind = Kind::ExtraToken, .message = "m", .opening = {}}),
             "/a\\x1b:1:1: m");
 }
 

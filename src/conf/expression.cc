@@ -2,6 +2,8 @@
 // what stands left of the cursor is one operand. Open parentheses are a stack, not recursion.
 #include "conf/expression.h"
 
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -36,6 +38,8 @@ class ExpressionParser {
     std::shared_ptr<EventExpression> event;  ///< the event whose arguments are being read
     bool has_named_argument = false;         ///< of `event`
     bool side_by_side = false;               ///< `event` follows an operand without an operator
+    std::optional<Operator> first_operator;
+    bool mixed = false;  ///< operators of both kinds stand in it
   };
 
   [[nodiscard]] Group& group() { return groups_.back(); }
@@ -100,6 +104,12 @@ class ExpressionParser {
     lexer_.skip_blanks();
     if (!complete_operand(kind == Operator::And ? "\"and\"" : "\"or\"")) return false;
     if (++operators_ > kMaxExpressionDepth) return refuse_depth("operators");
+    if (!group().first_operator) group().first_operator = kind;
+    if (*group().first_operator != kind && !std::exchange(group().mixed, true)) {
+      lexer_.warn(Kind::MixedOperators, last_,
+                  "\"and\" and \"or\" without parentheses are taken from left to right, neither "
+                  "binds more tightly; put parentheses around what belongs together");
+    }
     group().pending = kind;
     return true;
   }
@@ -171,9 +181,9 @@ class ExpressionParser {
             : "the end of the line; only inside parentheses does a condition go on in the next";
     if (!complete_operand(end)) return false;
     if (!inside_parentheses()) return true;
-    return lexer_.fail(Kind::ParenMismatch, lexer_.position(),
-                       fmt::format("the \"(\" at line {}, column {} is never closed",
-                                   group().opened.line, group().opened.column));
+    return lexer_.fail_open(Kind::ParenMismatch, lexer_.position(), group().opened,
+                            fmt::format("the \"(\" at line {}, column {} is never closed",
+                                        group().opened.line, group().opened.column));
   }
 
   Tree refuse_nothing() {
@@ -200,7 +210,7 @@ class ExpressionParser {
 
 }  // namespace
 
-std::shared_ptr<const EventExpression> parse_expression(Lexer& lexer, std::string_view stanza) {
+Condition parse_expression(Lexer& lexer, std::string_view stanza) {
   return ExpressionParser(lexer, stanza).parse();
 }
 

@@ -1,7 +1,6 @@
 // The conditions of `start on` and `stop on` (spec/job-language.md 4.1, 4.2).
 #pragma once
 
-#include <memory>
 #include <string_view>
 
 #include "conf/event_expression.h"
@@ -11,7 +10,6 @@ namespace upkeep::conf {
 
 /// Reads a condition up to the end of its last line, the line feed excluded. Null if it is wrong;
 /// the lexer then holds the reason. `stanza` is "start on" or "stop on", for messages.
-[[nodiscard]] std::shared_ptr<const EventExpression> parse_expression(Lexer& lexer,
-                                                                      std::string_view stanza);
+[[nodiscard]] Condition parse_expression(Lexer& lexer, std::string_view stanza);
 
 }  // namespace upkeep::conf

@@ -12,7 +12,7 @@ namespace {
 std::string parsed(std::string_view text) {
   Lexer lexer(text);
   const auto tree = parse_expression(lexer, "start on");
-  return tree ? show(tree) : std::string(to_string(lexer.failure()->kind));
+  return tree ? show(tree) : std::string(to_string(lexer.recover().kind));
 }
 
 TEST(Expression, OperatorsAreEqualAndAssociateToTheLeft) {

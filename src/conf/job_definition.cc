@@ -1,9 +1,16 @@
-// The words of the job language for the values of a JobDefinition.
+// The words of the job language for the values of a JobDefinition, and when two are the same.
 #include "conf/job_definition.h"
 
 #include <sys/resource.h>
 
 namespace upkeep::conf {
+
+bool Condition::same(const EventExpression* a, const EventExpression* b) {
+  if (a == b) return true;
+  if (a == nullptr || b == nullptr) return false;
+  return a->kind == b->kind && a->event == b->event && a->arguments == b->arguments &&
+         same(a->left.get(), b->left.get()) && same(a->right.get(), b->right.get());
+}
 
 std::string_view to_string(ProcessType type) {
   switch (type) {
@@ -13,6 +20,7 @@ std::string_view to_string(ProcessType type) {
     case ProcessType::PreStop: return "pre-stop";
     case ProcessType::PostStop: return "post-stop";
     case ProcessType::Security: return "security";
+    case ProcessType::Tmpfiles: return "tmpfiles";
   }
   return "";
 }

@@ -13,15 +13,23 @@
 #include <sys/types.h>
 
 #include "conf/event_expression.h"
+#include "conf/setting.h"
 
 namespace upkeep::conf {
 
-/// The processes a job may have, in the order in which tools list them.
-enum class ProcessType { Main, PreStart, PostStart, PreStop, PostStop, Security };
-inline constexpr std::size_t kProcessTypes = 6;
+/// The processes a job may have, in the order in which tools list them. Security is what
+/// `apparmor load` runs, Tmpfiles what `tmpfiles` runs.
+enum class ProcessType { Main, PreStart, PostStart, PreStop, PostStop, Security, Tmpfiles };
+inline constexpr std::size_t kProcessTypes = 7;
 inline constexpr std::array<ProcessType, kProcessTypes> kAllProcessTypes{
-    ProcessType::Main,    ProcessType::PreStart, ProcessType::PostStart,
-    ProcessType::PreStop, ProcessType::PostStop, ProcessType::Security};
+    ProcessType::Main,     ProcessType::PreStart, ProcessType::PostStart, ProcessType::PreStop,
+    ProcessType::PostStop, ProcessType::Security, ProcessType::Tmpfiles};
+
+/// Whether it prepares the system for the job: it runs as the manager itself, without the job's
+/// user, root, directory and limits.
+[[nodiscard]] constexpr bool serves_the_manager(ProcessType type) {
+  return type == ProcessType::Security || type == ProcessType::Tmpfiles;
+}
 
 /// "main", "pre-start" and so on.
 [[nodiscard]] std::string_view to_string(ProcessType type);
@@ -65,10 +73,10 @@ struct Resource {
 };
 [[nodiscard]] const std::array<Resource, 14>& resources();
 
-/// One `cgroup CONTROLLER [NAME] [KEY VALUE]` line; merging is left to whoever applies it.
+/// One `cgroup CONTROLLER [NAME] [KEY VALUE]` line.
 struct CgroupSetting {
   std::string controller;
-  std::optional<std::string> name;
+  std::optional<std::string> name;  ///< absent: $UPSTART_CGROUP
   std::optional<std::string> key;
   std::optional<std::string> value;
   friend bool operator==(const CgroupSetting&, const CgroupSetting&) = default;
@@ -81,24 +89,26 @@ struct JobDefinition {
   std::string path;  ///< the file it came from, for messages
 
   std::optional<std::string> description, author, version, usage;
-  std::string instance;
+  Setting<std::string> instance;
 
-  std::shared_ptr<const EventExpression> start_on, stop_on;
+  Condition start_on, stop_on;
   std::vector<std::string> emits;
+  std::vector<std::string> imports;  ///< variables said to come with the start; no effect
 
   std::array<std::optional<Command>, kProcessTypes> processes;
   std::vector<std::string> env;         ///< KEY or KEY=VALUE
   std::vector<std::string> export_env;  ///< KEY
+  std::vector<std::string> tmpfiles;    ///< what the process Tmpfiles creates
 
-  Expect expect = Expect::None;
+  Setting<Expect> expect{Expect::None};
   bool task = false;
   bool respawn = false;
-  RespawnLimit respawn_limit;
+  Setting<RespawnLimit> respawn_limit;
   std::vector<int> normal_exit;  ///< exit status, or signal × 256
 
-  std::int64_t kill_timeout_seconds = 5;
-  int kill_signal = SIGTERM;
-  int reload_signal = SIGHUP;
+  Setting<std::int64_t> kill_timeout_seconds{5};
+  Setting<int> kill_signal{SIGTERM};
+  Setting<int> reload_signal{SIGHUP};
 
   std::optional<Console> console;  ///< absent: the daemon's default
   std::optional<mode_t> umask;     ///< absent: the daemon's default
@@ -107,7 +117,7 @@ struct JobDefinition {
   std::vector<ResourceLimit> limits;  ///< at most one for each resource
   std::optional<std::string> chroot, chdir, setuid, setgid;
   std::optional<std::string> apparmor_switch;
-  std::vector<CgroupSetting> cgroups;
+  std::vector<CgroupSetting> cgroups;  ///< at most one for each controller, name and key
   bool debug = false;
 
   [[nodiscard]] const std::optional<Command>& process(ProcessType type) const {
@@ -116,6 +126,9 @@ struct JobDefinition {
   [[nodiscard]] std::optional<Command>& process(ProcessType type) {
     return processes[static_cast<std::size_t>(type)];
   }
+
+  /// Equality of all that it says, name and path included.
+  friend bool operator==(const JobDefinition&, const JobDefinition&) = default;
 };
 
 }  // namespace upkeep::conf

@@ -2,6 +2,7 @@
 #include "conf/lexer.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -11,6 +12,9 @@ namespace upkeep::conf {
 namespace {
 
 constexpr std::size_t kQuotedBytes = 40;
+
+/// Keeps the search for further errors in a text that is damaged all over within a second.
+constexpr std::size_t kMaxReadAgain = 64U << 20;
 
 bool ends_token(TokenKind kind, char byte) {
   if (byte == '\n' || byte == '#') return true;
@@ -147,6 +151,19 @@ bool resembles_end_line(std::string_view line) {
   return line.starts_with("end") && line.find("script") != std::string_view::npos;
 }
 
+/// Whether the line, from its start, begins a block.
+bool opens_block(std::string_view line) {
+  line.remove_prefix(leading_white_space(line).size());
+  for (const auto* const process : {"pre-start", "post-start", "pre-stop", "post-stop"}) {
+    if (!consume(line, process)) continue;
+    line.remove_prefix(leading_white_space(line).size());
+    break;
+  }
+  if (!consume(line, "script")) return false;
+  line.remove_prefix(leading_white_space(line).size());
+  return line.empty() || line.front() == '#';
+}
+
 /// The longest text that both begin with.
 std::string_view common_prefix(std::string_view a, std::string_view b) {
   const auto differ = std::ranges::mismatch(a, b);
@@ -216,6 +233,11 @@ std::optional<Token> Lexer::read(TokenKind kind) {
   TokenReader reader(kind);
   while (!at_end()) {
     if (!reader.quoting()) quote = position();
+    if (reader.escaping() && text_.substr(cursor_.offset).starts_with("\r\n")) {
+      warn(DiagnosticKind::BrokenContinuation, {cursor_.line, position().column - 1},
+           "this line is not continued: a carriage return stands between the backslash and the "
+           "end of the line");
+    }
     if (!reader.take(peek())) break;
     skip_byte();
   }
@@ -226,8 +248,9 @@ std::optional<Token> Lexer::read(TokenKind kind) {
     return std::nullopt;
   }
   if (reader.quoting()) {
-    fail(DiagnosticKind::OpenQuote, reached(start),
-         fmt::format("the quote at line {}, column {} is never closed", quote.line, quote.column));
+    fail_open(
+        DiagnosticKind::OpenQuote, reached(start), quote,
+        fmt::format("the quote at line {}, column {} is never closed", quote.line, quote.column));
     return std::nullopt;
   }
   return Token{std::move(reader).text(), start};
@@ -256,19 +279,76 @@ std::optional<std::string> Lexer::read_block(Position opening) {
   }
   auto message = fmt::format("the script at line {} has no \"end script\"", opening.line);
   if (resembling) message += fmt::format("; line {} is not exactly that", *resembling);
-  fail(DiagnosticKind::OpenBlock, position(), std::move(message));
+  fail_open(DiagnosticKind::OpenBlock, position(), opening, std::move(message));
+  // What stands in a script is no stanza, so without an idea where it ends all of it is damaged.
+  resume_line_.reset();
+  if (resembling) resume_line_ = *resembling + 1;
   return std::nullopt;
 }
 
 bool Lexer::fail(DiagnosticKind kind, Position place, std::string message) {
-  if (!failure_) failure_ = Diagnostic{kind, place.line, place.column, std::move(message)};
+  if (!failure_) failure_ = Diagnostic{kind, place.line, place.column, std::move(message), {}};
   return false;
+}
+
+bool Lexer::fail_open(DiagnosticKind kind, Position place, Position opening, std::string message) {
+  if (failure_) return false;
+  failure_ = Diagnostic{kind, place.line, place.column, std::move(message), opening};
+  resume_line_ = opening.line + 1;
+  return false;
+}
+
+void Lexer::warn(DiagnosticKind kind, Position place, std::string message) {
+  if (warnings_.size() == kMaxDiagnostics) return;
+  // A word of a condition is read twice.
+  if (!warnings_.empty() && warnings_.back().line == place.line &&
+      warnings_.back().column == place.column) {
+    return;
+  }
+  warnings_.push_back({kind, place.line, place.column, std::move(message), {}});
+}
+
+Diagnostic Lexer::recover() {
+  if (resume_line_) {
+    go_to_line(*resume_line_);
+  } else {
+    while (!at_end()) {
+      const auto line = read_line();
+      if (!line.ends_with('\\') || line.find('#') != std::string_view::npos) break;
+    }
+  }
+  resume_line_.reset();
+  return *std::exchange(failure_, std::nullopt);
+}
+
+void Lexer::skip_unopened_block() {
+  const auto before = cursor_;
+  while (!at_end()) {
+    const auto line = read_line();
+    if (is_end_line(line)) return;
+    if (opens_block(line)) break;
+  }
+  read_again_ += cursor_.offset - before.offset;
+  if (read_again_ < kMaxReadAgain) cursor_ = before;
+}
+
+std::string_view Lexer::peek_line() const {
+  return text_.substr(cursor_.offset, text_.find('\n', cursor_.offset) - cursor_.offset);
+}
+
+/// To the start of this line, wherever the cursor is.
+void Lexer::go_to_line(int line) {
+  const auto before = cursor_.offset;
+  cursor_ = {};
+  while (cursor_.line < line && !at_end()) (void)read_line();
+  read_again_ += std::max(before, cursor_.offset);
+  if (read_again_ < kMaxReadAgain) return;
+  while (!at_end()) (void)read_line();
 }
 
 /// The rest of the line, without its line feed; the cursor goes to the start of the next one.
 std::string_view Lexer::read_line() {
-  const auto start = cursor_.offset;
-  const auto line = text_.substr(start, text_.find('\n', start) - start);
+  const auto line = peek_line();
   cursor_.offset += line.size();
   if (!at_end()) skip_byte();
   return line;

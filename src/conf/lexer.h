@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "conf/diagnostic.h"
 
@@ -17,12 +19,6 @@ namespace upkeep::conf {
 
 /// A word as a message shows it: in quotes, printable, and cut if long.
 [[nodiscard]] std::string quoted_word(std::string_view word);
-
-/// A place in the text; both count from 1, columns in bytes.
-struct Position {
-  int line = 1;
-  int column = 1;
-};
 
 /// How a token ends and whether its quotes are removed (2.3).
 enum class TokenKind {
@@ -38,9 +34,12 @@ struct Token {
   Position start;
 };
 
+/// Most errors, and most warnings, that are told of one text.
+inline constexpr std::size_t kMaxDiagnostics = 1000;
+
 /// A cursor over the text of a job file. Each byte is looked at a fixed number of times, whatever
 /// the text. The first failure is kept; a function that fails returns nothing or false, and its
-/// caller is expected to give up.
+/// caller is expected to give up the stanza and, to find what else is wrong, to recover().
 class Lexer {
  public:
   /// `text` must outlive the lexer.
@@ -85,7 +84,26 @@ class Lexer {
   /// Records a failure unless there is one. Always false.
   bool fail(DiagnosticKind kind, Position place, std::string message);
 
-  [[nodiscard]] const std::optional<Diagnostic>& failure() const { return failure_; }
+  /// The same for what was opened at `opening` and never closed.
+  bool fail_open(DiagnosticKind kind, Position place, Position opening, std::string message);
+
+  /// Records a warning, once for each place, at most kMaxDiagnostics.
+  void warn(DiagnosticKind kind, Position place, std::string message);
+
+  [[nodiscard]] std::vector<Diagnostic> take_warnings() { return std::move(warnings_); }
+
+  // --- After a failure
+
+  /// Hands out the failure and goes past what it damaged: the line, with those that continue it.
+  /// What was never closed damages its first line only, so that the cursor goes back. The time
+  /// that takes is bounded: after too much of it the cursor goes to the end.
+  [[nodiscard]] Diagnostic recover();
+
+  /// Where the next line that ends a block comes before any that begins one, goes past it.
+  void skip_unopened_block();
+
+  /// The text of the line at the cursor, from the cursor on, without line feed.
+  [[nodiscard]] std::string_view peek_line() const;
 
  private:
   struct Cursor {
@@ -95,10 +113,14 @@ class Lexer {
   };
 
   [[nodiscard]] std::string_view read_line();
+  void go_to_line(int line);
 
   std::string_view text_;
   Cursor cursor_;
   std::optional<Diagnostic> failure_;
+  std::optional<int> resume_line_;  ///< where to go on after the failure, if not at the cursor
+  std::vector<Diagnostic> warnings_;
+  std::size_t read_again_ = 0;  ///< bytes, because of failures
 };
 
 }  // namespace upkeep::conf

@@ -9,7 +9,7 @@ namespace {
 std::string read_one(std::string_view text, TokenKind kind) {
   Lexer lexer(text);
   const auto token = lexer.read(kind);
-  return token ? token->text : "failed: " + lexer.failure()->message;
+  return token ? token->text : "failed: " + lexer.recover().message;
 }
 
 TEST(Lexer, CountsLinesAndColumns) {
@@ -64,7 +64,7 @@ TEST(Lexer, FirstFailureStays) {
   Lexer lexer("'");
   EXPECT_FALSE(lexer.read(TokenKind::Word));
   EXPECT_FALSE(lexer.fail(DiagnosticKind::BadNice, {9, 9}, "later"));
-  EXPECT_EQ(lexer.failure()->kind, DiagnosticKind::OpenQuote);
+  EXPECT_EQ(lexer.recover().kind, DiagnosticKind::OpenQuote);
 }
 
 TEST(Quoted, IsBoundedAndPrintable) {

@@ -1,29 +1,34 @@
-// A job file is a sequence of stanzas; the first error ends it.
+// A job file is a sequence of stanzas. The first error decides; the others are looked for as a service.
 #include "conf/parser.h"
 
 #include <algorithm>
 #include <optional>
+#include <span>
 
 #include <fmt/format.h>
 
+#include "base/strings.h"
 #include "conf/lexer.h"
-#include "conf/stanzas.h"
+#include "conf/suggest.h"
+#include "conf/warnings.h"
 
 namespace upkeep::conf {
 namespace {
 
+using Kind = DiagnosticKind;
+
 /// What can be said against a text as a whole.
 std::optional<Diagnostic> refuse(std::string_view text) {
   if (text.size() > kMaxJobFileBytes) {
-    return Diagnostic{DiagnosticKind::FileTooLarge, 1, 1,
-                      fmt::format("the file is larger than {} bytes", kMaxJobFileBytes)};
+    return Diagnostic{Kind::FileTooLarge, 1, 1,
+                      fmt::format("the file is larger than {} bytes", kMaxJobFileBytes), {}};
   }
   const auto nul = text.find('\0');
   if (nul == std::string_view::npos) return std::nullopt;
   const auto before = text.substr(0, nul);
   const auto line = static_cast<int>(std::ranges::count(before, '\n')) + 1;
   const auto column = static_cast<int>(nul - (before.rfind('\n') + 1)) + 1;
-  return Diagnostic{DiagnosticKind::NulByte, line, column, "a NUL byte: this is no text file"};
+  return Diagnostic{Kind::NulByte, line, column, "a NUL byte: this is no text file", {}};
 }
 
 /// Goes to the next stanza; false at the end of the text.
@@ -36,23 +41,65 @@ bool find_stanza(Lexer& lexer) {
   }
 }
 
-std::expected<JobDefinition, Diagnostic> parse_onto(JobDefinition job, std::string_view text) {
-  if (auto problem = refuse(text)) return std::unexpected(std::move(*problem));
-  Lexer lexer(text);
-  while (find_stanza(lexer)) {
-    if (!parse_stanza(lexer, job)) return std::unexpected(*lexer.failure());
+/// Goes to the next line that begins with the name of a stanza.
+void skip_to_known_stanza(Lexer& lexer) {
+  const auto names = stanza_names();
+  for (;;) {
+    lexer.skip_white_space();
+    if (lexer.at_end() || std::ranges::find(names, lexer.peek_word()) != names.end()) return;
+    lexer.finish_line();
   }
+}
+
+/// Whether a line was perhaps to begin a block.
+bool names_block(std::string_view line) {
+  constexpr std::string_view kScript = "script";
+  const auto resembles = [&](std::string_view word) {
+    return closest(word, std::span(&kScript, 1)).has_value();
+  };
+  const auto words = split(line, ' ');
+  return std::ranges::any_of(words, resembles);
+}
+
+/// Hands out the error in the stanza that began with `first_line`, and goes to where the next one
+/// may begin.
+Diagnostic leave_damaged_stanza(Lexer& lexer, std::string_view first_line) {
+  auto error = lexer.recover();
+  // A condition may go on for several lines, which are no stanzas.
+  const auto word = first_line.substr(0, first_line.find_first_of(" \t\r"));
+  if (word == "start" || word == "stop") {
+    skip_to_known_stanza(lexer);
+  } else if (error.kind != Kind::OpenBlock && names_block(first_line)) {
+    lexer.skip_unopened_block();
+  }
+  return error;
+}
+
+std::expected<ParsedJob, Errors> parse_onto(const JobDefinition& base, std::string_view text) {
+  if (auto problem = refuse(text)) return std::unexpected(Errors{std::move(*problem)});
+  ParsedJob job{base, {}, {}};
+  Errors errors;
+  Lexer lexer(text);
+  while (find_stanza(lexer) && errors.size() < kMaxDiagnostics) {
+    const auto first_line = lexer.peek_line();
+    if (parse_stanza(lexer, job.definition, job.stanzas)) continue;
+    errors.push_back(leave_damaged_stanza(lexer, first_line));
+  }
+  if (!errors.empty()) return std::unexpected(std::move(errors));
+
+  finish(job.definition);
+  job.warnings = lexer.take_warnings();
+  add_warnings(job.definition, job.stanzas, job.warnings);
   return job;
 }
 
 }  // namespace
 
-std::expected<JobDefinition, Diagnostic> parse_job(std::string_view text) {
+std::expected<ParsedJob, Errors> parse_job(std::string_view text) {
   return parse_onto(JobDefinition{}, text);
 }
 
-std::expected<JobDefinition, Diagnostic> parse_override(const JobDefinition& base,
-                                                        std::string_view text) {
+std::expected<ParsedJob, Errors> parse_override(const JobDefinition& base, std::string_view text) {
   return parse_onto(base, text);
 }
 

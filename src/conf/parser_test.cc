@@ -12,8 +12,8 @@ namespace {
 
 JobDefinition parsed(std::string_view text) {
   auto job = parse_job(text);
-  if (job) return *std::move(job);
-  ADD_FAILURE() << format_diagnostic("test", job.error()) << "\nin: " << text;
+  if (job) return std::move(job->definition);
+  ADD_FAILURE() << format_diagnostic("test", job.error().front()) << "\nin: " << text;
   return {};
 }
 
@@ -48,8 +48,8 @@ std::string oom(const JobDefinition& job) {
   return std::to_string(job.oom_score_adj.value_or(9999));
 }
 std::string respawn(const JobDefinition& job) {
-  return std::to_string(job.respawn_limit.count) + " " +
-         std::to_string(job.respawn_limit.interval_seconds) + (job.respawn ? " on" : " off");
+  return std::to_string(job.respawn_limit->count) + " " +
+         std::to_string(job.respawn_limit->interval_seconds) + (job.respawn ? " on" : " off");
 }
 std::string normal_exit(const JobDefinition& job) {
   std::string out;
@@ -57,7 +57,7 @@ std::string normal_exit(const JobDefinition& job) {
   return out;
 }
 std::string kill(const JobDefinition& job) {
-  return std::to_string(job.kill_signal) + " " + std::to_string(job.kill_timeout_seconds) + " " +
+  return std::to_string(job.kill_signal.value()) + " " + std::to_string(job.kill_timeout_seconds) + " " +
          std::to_string(job.reload_signal);
 }
 std::string limits(const JobDefinition& job) {
@@ -178,7 +178,7 @@ TEST(Parser, EveryPlainStanzaReachesItsField) {
   EXPECT_EQ(job.description, "d");
   EXPECT_EQ(job.version, "v");
   EXPECT_EQ(job.usage, "u");
-  EXPECT_EQ(job.instance, "$N");
+  EXPECT_EQ(job.instance.value(), "$N");
   EXPECT_EQ(show(job.emits), "|a|b*|c|");
   EXPECT_EQ(show(job.export_env), "|X|Y|");
   EXPECT_TRUE(job.task);
@@ -223,13 +223,13 @@ TEST(Parser, AppArmorProfileBecomesTheSecurityProcess) {
 
 TEST(Parser, AnEmptyFileHasTheDefaultsOfTheLanguage) {
   const auto job = parsed("");
-  EXPECT_EQ(job.instance, "");
+  EXPECT_EQ(job.instance.value(), "");
   EXPECT_EQ(job.expect, Expect::None);
   EXPECT_EQ(job.respawn_limit, RespawnLimit{});
   EXPECT_EQ(job.kill_signal, SIGTERM);
   EXPECT_EQ(job.reload_signal, SIGHUP);
   EXPECT_EQ(job.kill_timeout_seconds, 5);
-  EXPECT_EQ(job.start_on, nullptr);
+  EXPECT_FALSE(job.start_on);
   EXPECT_FALSE(job.console || job.umask || job.nice || job.oom_score_adj || job.chdir);
 }
 
@@ -240,19 +240,19 @@ TEST(Override, ReplacesSingleValuesAndExtendsLists) {
   base.name = "job";
   const auto job = parse_override(base, "manual\nenv B=2\nexec new\n");
   ASSERT_TRUE(job);
-  EXPECT_EQ(job->name, "job");
-  EXPECT_EQ(show(job->start_on), "none");
-  EXPECT_EQ(show(job->env), "|A=1|B=2|");
-  EXPECT_EQ(show(job->process(ProcessType::Main)), "exec |new|");
-  EXPECT_EQ(job->author, "x");
-  EXPECT_TRUE(job->task);
+  EXPECT_EQ(job->definition.name, "job");
+  EXPECT_EQ(show(job->definition.start_on), "none");
+  EXPECT_EQ(show(job->definition.env), "|A=1|B=2|");
+  EXPECT_EQ(show(job->definition.process(ProcessType::Main)), "exec |new|");
+  EXPECT_EQ(job->definition.author, "x");
+  EXPECT_TRUE(job->definition.task);
 }
 
 TEST(Override, CountsItsOwnLinesAndLeavesTheBaseAlone) {
   const auto base = parsed("\n\nstart on a\n");
   const auto job = parse_override(base, "manual\nbogus\n");
   ASSERT_FALSE(job);
-  EXPECT_EQ(job.error().line, 2);
+  EXPECT_EQ(job.error().front().line, 2);
   EXPECT_EQ(show(base.start_on), "a");
 }
 
@@ -268,7 +268,7 @@ std::string repeated(std::string_view part, std::size_t times) {
 DiagnosticKind kind_of_error(std::string_view text) {
   const auto job = parse_job(text);
   EXPECT_FALSE(job);
-  return job ? DiagnosticKind{} : job.error().kind;
+  return job ? DiagnosticKind{} : job.error().front().kind;
 }
 
 TEST(ParserBounds, AsManyParenthesesAndOperatorsAsPromised) {
@@ -277,7 +277,7 @@ TEST(ParserBounds, AsManyParenthesesAndOperatorsAsPromised) {
             "a");
   EXPECT_EQ(kind_of_error("start on " + repeated("(", depth + 1)), DiagnosticKind::TooDeep);
   EXPECT_EQ(kind_of_error("start on " + repeated("(", 1'000'000)), DiagnosticKind::TooDeep);
-  EXPECT_NE(parsed("start on a" + repeated(" and a", depth)).start_on, nullptr);
+  EXPECT_TRUE(parsed("start on a" + repeated(" and a", depth)).start_on);
   EXPECT_EQ(kind_of_error("start on a" + repeated(" or a", depth + 1)), DiagnosticKind::TooDeep);
   // To the right as well: the tree may not be deeper than recursion over it can bear.
   EXPECT_EQ(kind_of_error("start on a" + repeated(" or ((a) and (b", depth)),
@@ -294,9 +294,9 @@ TEST(ParserBounds, NulIsRefusedWithItsPlace) {
   using namespace std::string_view_literals;
   const auto job = parse_job("task\n# a\0b\n"sv);
   ASSERT_FALSE(job);
-  EXPECT_EQ(job.error().kind, DiagnosticKind::NulByte);
-  EXPECT_EQ(job.error().line, 2);
-  EXPECT_EQ(job.error().column, 4);
+  EXPECT_EQ(job.error().front().kind, DiagnosticKind::NulByte);
+  EXPECT_EQ(job.error().front().line, 2);
+  EXPECT_EQ(job.error().front().column, 4);
 }
 
 /// Texts on which a careless reader takes quadratic time: minutes, where these take seconds even
@@ -306,7 +306,7 @@ TEST(ParserBounds, TimeIsLinearInTheSizeOfTheFile) {
   const std::size_t most = 1U << 20;
   const auto parse = [](std::string_view head, const std::string& body, std::string_view tail) {
     const auto job = parse_job(std::string(head) + body + std::string(tail));
-    EXPECT_TRUE(job || !job.error().message.empty());
+    EXPECT_TRUE(job || !job.error().front().message.empty());
   };
   parse("", std::string(most, '\\'), "");
   parse("author ", std::string(most, '\\'), "");
@@ -333,8 +333,8 @@ TEST(ParserBounds, MessagesStayShortAndPrintable) {
         "console " + repeated("\xff\n\x80", 1000), "start on (a) " + std::string(1'000'000, 'b')}) {
     const auto job = parse_job(text);
     ASSERT_FALSE(job);
-    EXPECT_LT(job.error().message.size(), 400U);
-    for (const char byte : job.error().message) EXPECT_TRUE(byte >= ' ' && byte <= '~');
+    EXPECT_LT(job.error().front().message.size(), 400U);
+    for (const char byte : job.error().front().message) EXPECT_TRUE(byte >= ' ' && byte <= '~');
   }
 }
 

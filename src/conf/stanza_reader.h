@@ -31,6 +31,11 @@ class StanzaReader {
   /// The keywords read so far, as messages name the stanza: "kill timeout".
   [[nodiscard]] const std::string& name() const { return name_; }
 
+  [[nodiscard]] std::string take_name() { return std::move(name_); }
+
+  /// Where the stanza begins.
+  [[nodiscard]] Position start() const { return start_; }
+
   [[nodiscard]] bool has_argument() const { return !lexer_.at_line_end(); }
 
   /// The next argument, which is required and not empty. `what` completes "expected ...".

@@ -4,9 +4,12 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <map>
+#include <tuple>
 
 #include <fmt/format.h>
 
+#include "base/strings.h"
 #include "conf/expression.h"
 #include "conf/numbers.h"
 #include "conf/stanza_reader.h"
@@ -55,10 +58,33 @@ bool parse_list(StanzaReader& in, JobDefinition& job) {
 
 constexpr char kVariables[] = "names of variables";
 constexpr char kEvents[] = "names of events";
+constexpr char kPaths[] = "paths of tmpfiles.d files";
+
+/// The first `$NAME` or `${` in a text, if there is one.
+std::optional<std::string_view> find_reference(std::string_view text) {
+  const auto is_letter = [](char byte) {
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || byte == '_';
+  };
+  for (auto at = text.find('$'); at != std::string_view::npos; at = text.find('$', at + 1)) {
+    const auto name = text.substr(at + 1);
+    if (name.starts_with('{')) return text.substr(at, name.find('}') + 2);
+    const auto end = std::ranges::find_if_not(
+        name, [&](char byte) { return is_letter(byte) || (byte >= '0' && byte <= '9'); });
+    if (!name.empty() && is_letter(name[0])) {
+      return text.substr(at, static_cast<std::size_t>(end - name.begin()) + 1);
+    }
+  }
+  return std::nullopt;
+}
 
 bool parse_env(StanzaReader& in, JobDefinition& job) {
   auto value = in.argument("NAME=VALUE or NAME");
   if (!value) return false;
+  if (const auto reference = find_reference(variable_value(value->text))) {
+    in.lexer().warn(Kind::UnexpandedVariable, value->start,
+                    fmt::format("{} stays as it is: the value of \"env\" is not expanded",
+                                quoted_word(*reference)));
+  }
   job.env.push_back(std::move(value->text));
   return in.end("one NAME=VALUE; put quotes around a value with blanks");
 }
@@ -116,7 +142,7 @@ bool parse_apparmor(StanzaReader& in, JobDefinition& job) {
 
 // --- When it is run ------------------------------------------------------------------------------
 
-template <std::shared_ptr<const EventExpression> JobDefinition::*Member>
+template <Condition JobDefinition::*Member>
 bool parse_condition(StanzaReader& in, JobDefinition& job) {
   if (!in.keyword("on")) return false;
   job.*Member = parse_expression(in.lexer(), in.name());
@@ -148,12 +174,12 @@ bool parse_expect(StanzaReader& in, JobDefinition& job) {
   return in.end("one word");
 }
 
-bool parse_respawn_limit(StanzaReader& in, RespawnLimit& limit) {
+bool parse_respawn_limit(StanzaReader& in, Setting<RespawnLimit>& limit) {
   constexpr std::string_view kCount = "a number of respawns, or \"unlimited\"";
   const auto count = in.argument(kCount);
   if (!count) return false;
   if (count->text == "unlimited") {
-    limit = {0, 0};
+    limit = RespawnLimit{0, 0};
     return in.end("nothing after \"unlimited\"");
   }
   const auto respawns = parse_signed(count->text);
@@ -167,7 +193,7 @@ bool parse_respawn_limit(StanzaReader& in, RespawnLimit& limit) {
   const auto seconds = parse_signed(interval->text);
   if (!seconds || *seconds < 0) return in.refuse(Kind::BadInterval, *interval, kInterval);
 
-  limit = {static_cast<int>(*respawns), *seconds};
+  limit = RespawnLimit{static_cast<int>(*respawns), *seconds};
   return in.end("a count and an interval");
 }
 
@@ -192,7 +218,7 @@ bool parse_normal_exit(StanzaReader& in, JobDefinition& job) {
   return in.end(kNothing);
 }
 
-bool parse_signal_value(StanzaReader& in, int& signal) {
+bool parse_signal_value(StanzaReader& in, Setting<int>& signal) {
   constexpr std::string_view kSignal = "a signal name such as TERM, or a number";
   const auto value = in.argument(kSignal);
   if (!value) return false;
@@ -202,7 +228,7 @@ bool parse_signal_value(StanzaReader& in, int& signal) {
   return in.end("one signal");
 }
 
-bool parse_kill_timeout(StanzaReader& in, std::int64_t& timeout) {
+bool parse_kill_timeout(StanzaReader& in, Setting<std::int64_t>& timeout) {
   constexpr std::string_view kSeconds = "a whole number of seconds";
   const auto value = in.argument(kSeconds);
   if (!value) return false;
@@ -355,6 +381,7 @@ constexpr std::array kStanzas{
     Stanza{"exec",        parse_exec},
     Stanza{"expect",      parse_expect},
     Stanza{"export",      parse_list<&JobDefinition::export_env, kVariables>},
+    Stanza{"import",      parse_list<&JobDefinition::imports, kVariables>},
     Stanza{"instance",    parse_text<&JobDefinition::instance, kAnyText>},
     Stanza{"kill",        parse_kill},
     Stanza{"limit",       parse_limit},
@@ -374,25 +401,77 @@ constexpr std::array kStanzas{
     Stanza{"start",       parse_condition<&JobDefinition::start_on>},
     Stanza{"stop",        parse_condition<&JobDefinition::stop_on>},
     Stanza{"task",        parse_flag<&JobDefinition::task>},
+    Stanza{"tmpfiles",    parse_list<&JobDefinition::tmpfiles, kPaths>},
     Stanza{"umask",       parse_umask},
     Stanza{"usage",       parse_text<&JobDefinition::usage, kAnyText>},
     Stanza{"version",     parse_text<&JobDefinition::version, kAnyText>},
 };
 // clang-format on
 
+constexpr auto kNames = [] {
+  std::array<std::string_view, kStanzas.size()> names;
+  std::ranges::transform(kStanzas, names.begin(), &Stanza::name);
+  return names;
+}();
+
 std::string describe_unknown(std::string_view word) {
   if (word == "end") return "\"end\" without a \"script\" before it";
   if (word.starts_with("\xEF\xBB\xBF")) {
     return "the file begins with a byte order mark; save it without one";
   }
-  std::array<std::string_view, kStanzas.size()> names;
-  std::ranges::transform(kStanzas, names.begin(), &Stanza::name);
-  return fmt::format("unknown stanza {}{}", quoted_word(word), suggestion(word, names));
+  return fmt::format("unknown stanza {}{}", quoted_word(word), suggestion(word, kNames));
+}
+
+// --- What follows --------------------------------------------------------------------------------
+
+/// Entries of the same controller, name and key are one, with the last value (note f).
+void merge(std::vector<CgroupSetting>& cgroups) {
+  using Place = std::tuple<std::string, std::string, std::optional<std::string>>;
+  std::map<Place, std::size_t> places;
+  std::vector<CgroupSetting> merged;
+  for (auto& setting : cgroups) {
+    const auto [place, added] =
+        places.try_emplace({setting.controller, setting.name.value_or("$UPSTART_CGROUP"),
+                            setting.key},
+                           merged.size());
+    if (added) {
+      merged.push_back(std::move(setting));
+    } else {
+      merged[place->second].value = std::move(setting.value);
+    }
+  }
+  cgroups = std::move(merged);
+}
+
+std::string in_single_quotes(std::string_view text) {
+  std::string out = "'";
+  for (const char byte : text) out += byte == '\'' ? std::string("'\\''") : std::string(1, byte);
+  return out + "'";
+}
+
+/// One line of shell, so that it needs no pipe; without the program there is nothing to do.
+std::string tmpfiles_script(const std::vector<std::string>& paths) {
+  std::string script =
+      "command -v systemd-tmpfiles >/dev/null || exit 0; exec systemd-tmpfiles --create";
+  for (const auto& path : paths) script += " " + in_single_quotes(path);
+  return script;
 }
 
 }  // namespace
 
-bool parse_stanza(Lexer& lexer, JobDefinition& job) {
+std::span<const std::string_view> stanza_names() {
+  return kNames;
+}
+
+void finish(JobDefinition& job) {
+  if (job.cgroups.size() > 1) merge(job.cgroups);
+  if (!job.tmpfiles.empty()) {
+    job.process(ProcessType::Tmpfiles) =
+        Command{Command::Form::Script, tmpfiles_script(job.tmpfiles)};
+  }
+}
+
+bool parse_stanza(Lexer& lexer, JobDefinition& job, std::vector<StanzaUse>& used) {
   auto word = lexer.read(TokenKind::Word);
   if (!word) return false;
   lexer.skip_blanks();
@@ -402,7 +481,9 @@ bool parse_stanza(Lexer& lexer, JobDefinition& job) {
                       describe_unknown(word->text));
   }
   StanzaReader in(lexer, std::move(*word));
-  return stanza->parse(in, job);
+  if (!stanza->parse(in, job)) return false;
+  used.push_back({in.take_name(), in.start()});
+  return true;
 }
 
 }  // namespace upkeep::conf

@@ -9,17 +9,21 @@
 namespace upkeep::conf {
 
 /// `((p and q) or r)`; arguments stand in brackets, separated by bars.
-inline std::string show(const std::shared_ptr<const EventExpression>& node) {
-  if (!node) return "none";
+inline std::string show(const EventExpression* node) {
+  if (node == nullptr) return "none";
   if (node->kind != EventExpression::Kind::Event) {
     const auto* const word = node->kind == EventExpression::Kind::And ? " and " : " or ";
-    return "(" + show(node->left) + word + show(node->right) + ")";
+    return "(" + show(node->left.get()) + word + show(node->right.get()) + ")";
   }
   std::string out = node->event;
   for (std::size_t i = 0; i < node->arguments.size(); ++i) {
     out += (i == 0 ? "[" : "|") + node->arguments[i];
   }
   return node->arguments.empty() ? out : out + "]";
+}
+
+inline std::string show(const Condition& condition) {
+  return show(condition.get());
 }
 
 inline std::string show(const std::optional<std::string>& value) {

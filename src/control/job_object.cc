@@ -91,7 +91,7 @@ int append_optional(sd_bus_message* reply, const JobDefinition& job) {
   return append_text(reply, (job.*member).value_or(""));
 }
 
-template <std::shared_ptr<const conf::EventExpression> JobDefinition::*member>
+template <conf::Condition JobDefinition::*member>
 int append_expression(sd_bus_message* reply, const JobDefinition& job) {
   return append_condition(reply, (job.*member).get());
 }

@@ -87,11 +87,11 @@ class ServerHarness {
   }
 
   void define(const std::string& name, std::string_view text) {
-    auto definition = conf::parse_job(text);
-    ASSERT_TRUE(definition) << definition.error().message;
-    definition->name = name;
+    auto job = conf::parse_job(text);
+    ASSERT_TRUE(job) << job.error().front().message;
+    job->definition.name = name;
     handle(core::ConfChange{
-        core::JobDefined{std::make_shared<const conf::JobDefinition>(std::move(*definition))}});
+        core::JobDefined{std::make_shared<const conf::JobDefinition>(std::move(job->definition))}});
   }
 
   [[nodiscard]] std::string address() const { return "unix:abstract=" + address_name_; }

@@ -11,7 +11,7 @@ namespace {
 /// A condition from the text of `start on`, and what keeps it alive.
 struct Condition {
   explicit Condition(const std::string& text)
-      : definition(conf::parse_job("start on " + text + "\n").value()),
+      : definition(conf::parse_job("start on " + text + "\n").value().definition),
         tree(definition.start_on.get()) {}
   ~Condition() {
     tree.reset([](Event&) {});

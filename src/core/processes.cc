@@ -95,6 +95,7 @@ void ServiceManager::process_ended(JobInstance& instance, ProcessType type, cons
       return;
     case ProcessType::PreStart:
     case ProcessType::PostStop:
+    case ProcessType::Tmpfiles:
       if (!end.clean()) {
         fail(instance, {type, end.exit_status, end.exit_signal});
         set_goal(instance, Goal::Stop);
@@ -104,7 +105,14 @@ void ServiceManager::process_ended(JobInstance& instance, ProcessType type, cons
     case ProcessType::PreStop:
     case ProcessType::Security: break;  // their status does not matter
   }
-  advance(instance);
+  advance_unless_shared(instance);
+}
+
+/// Security and Tmpfiles share a state, which is left when both have ended.
+void ServiceManager::advance_unless_shared(JobInstance& instance) {
+  const bool shared = instance.process(ProcessType::Security).spawn ||
+                      instance.process(ProcessType::Tmpfiles).spawn;
+  if (!shared) advance(instance);
 }
 
 void ServiceManager::main_ended(JobInstance& instance, const ProcessEnd& end) {
@@ -126,7 +134,7 @@ void ServiceManager::main_ended(JobInstance& instance, const ProcessEnd& end) {
       break;
     case MainEnd::RespawnLimit:
       log(Priority::Warning, "{} gave up: respawned {} times within {} seconds, job stopped",
-          instance.title(), limit.count, limit.interval_seconds);
+          instance.title(), limit->count, limit->interval_seconds);
       fail(instance, {});
       set_goal(instance, Goal::Stop);
       break;
@@ -191,7 +199,7 @@ void ServiceManager::spawn_failed(JobInstance& instance, ProcessType type,
     fail(instance, {type, std::nullopt, std::nullopt});
     set_goal(instance, Goal::Stop);
   }
-  advance(instance);
+  advance_unless_shared(instance);
 }
 
 void ServiceManager::log_end(const JobInstance& instance, ProcessType type, pid_t pid,

@@ -168,7 +168,7 @@ std::expected<std::string, RequestError> ServiceManager::instance_name(const Job
 
 Result<std::string> ServiceManager::expand_instance(const JobClass& job,
                                                     const Environment& environment) {
-  auto name = conf::expand(job.definition().instance, environment);
+  auto name = conf::expand(job.definition().instance.value(), environment);
   if (name && name->size() > kLongestInstanceName) {
     return failure(fmt::format("Instance name longer than {} bytes", kLongestInstanceName));
   }

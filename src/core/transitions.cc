@@ -58,8 +58,11 @@ bool ServiceManager::enter(JobInstance& instance, State from) {
   switch (instance.state_) {
     case State::Waiting: enter_waiting(instance); return false;
     case State::Starting: enter_starting(instance); return false;
-    case State::SecuritySpawning: start_process(instance, ProcessType::Security); return true;
-    case State::Security: return idle(ProcessType::Security);
+    case State::SecuritySpawning:
+      start_process(instance, ProcessType::Security);
+      start_process(instance, ProcessType::Tmpfiles);  // not Upstart's: before pre-start, as said
+      return true;
+    case State::Security: return idle(ProcessType::Security) && idle(ProcessType::Tmpfiles);
     case State::PreStarting: start_process(instance, ProcessType::PreStart); return true;
     case State::PreStart: return idle(ProcessType::PreStart);
     case State::Spawning: start_process(instance, ProcessType::Main); return true;
@@ -106,7 +109,7 @@ bool ServiceManager::enter_killed(JobInstance& instance) {
   const auto& definition = instance.job().definition();
   // Far beyond any real use; keeps the sum below from overflowing.
   constexpr std::int64_t kLongest = 100LL * 365 * 24 * 3600;
-  const auto timeout = std::chrono::seconds(std::min(definition.kill_timeout_seconds, kLongest));
+  const auto timeout = std::chrono::seconds(std::min(definition.kill_timeout_seconds.value(), kLongest));
   instance.kill_timer_ = timers_.arm(now_ + timeout, KillTimer{&instance});
   platform_.signal(main.spawn, definition.kill_signal, SignalTarget::Group);
   return false;

@@ -36,11 +36,12 @@ std::optional<std::string> JobCatalog::put(const JobFileId& id, const std::strin
   auto parsed = conf::parse_job(*text);
   file->text = *std::move(text);
   if (!parsed) {
-    file->problem = conf::format_diagnostic(path, parsed.error());
+    file->problem = conf::format_diagnostic(path, parsed.error().front());
   } else if (id.kind == JobFileKind::Conf) {
-    parsed->name = id.job;
-    parsed->path = path;
-    file->definition = std::make_shared<const conf::JobDefinition>(*std::move(parsed));
+    parsed->definition.name = id.job;
+    parsed->definition.path = path;
+    file->definition =
+        std::make_shared<const conf::JobDefinition>(std::move(parsed->definition));
   }
   return as_message(file->problem);
 }
@@ -123,7 +124,7 @@ JobCatalog::Definition JobCatalog::apply(File& conf, const File* override_file) 
   if (conf.override_version != override_file->version) {
     auto job = conf::parse_override(*conf.definition, *override_file->text);
     if (!job) return conf.definition;
-    conf.overridden = std::make_shared<const conf::JobDefinition>(*std::move(job));
+    conf.overridden = std::make_shared<const conf::JobDefinition>(std::move(job->definition));
     conf.override_version = override_file->version;
   }
   return conf.overridden;

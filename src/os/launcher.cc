@@ -148,7 +148,7 @@ std::expected<Launched, LaunchFailure> launch(const core::SpawnRequest& request,
   setup.umask = job.umask ? job.umask : options.default_umask;
   setup.descriptor_limit = options.descriptor_limit;
   setup.directory = directory ? directory->c_str() : nullptr;
-  setup.attributes = request.type != core::ProcessType::Security;
+  setup.attributes = !conf::serves_the_manager(request.type);
   setup.trace = request.trace && is_main;
   setup.debug_stop = job.debug && options.honour_debug;
 

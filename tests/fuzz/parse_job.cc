@@ -1,9 +1,11 @@
-// Any text is a job or has an error with a place inside the text.
+// Any text is a job, which printed and parsed again is the same job, or has errors with places
+// inside the text; and all that is said of it can be shown.
 #include <algorithm>
 
 #include "fuzz.h"
 
 #include "conf/parser.h"
+#include "conf/printer.h"
 
 using namespace upkeep;
 using fuzz::check;
@@ -23,9 +25,24 @@ void check_place(const conf::Diagnostic& error, std::string_view text) {
   check(error.column >= 1 && static_cast<std::size_t>(error.column) <= length + 1);
 }
 
-void check_message(const conf::Diagnostic& error) {
+bool obeyed_by_terminal(char byte) {
+  return byte >= 0 && byte < ' ' && byte != '\n';
+}
+
+void check_message(const conf::Diagnostic& error, std::string_view text) {
   check(!error.message.empty() && error.message.size() < 500);
-  check(std::ranges::none_of(error.message, [](char byte) { return byte >= 0 && byte < ' '; }));
+  check(error.message.find('\n') == std::string::npos);
+  const auto shown = conf::show_diagnostic("x.conf", text, error, conf::Colour::No);
+  check(shown.size() < 1500 && std::ranges::count(shown, '\n') == 3);
+  check(std::ranges::none_of(shown, obeyed_by_terminal));
+}
+
+void check_diagnostics(const std::vector<conf::Diagnostic>& all, std::string_view text) {
+  check(all.size() <= conf::kMaxDiagnostics);
+  for (const auto& one : all) {
+    check_place(one, text);
+    check_message(one, text);
+  }
 }
 
 void check_job(const conf::JobDefinition& job) {
@@ -45,11 +62,14 @@ void check_job(const conf::JobDefinition& job) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto text = fuzz::as_text(data, size);
   const auto job = conf::parse_job(text);
-  if (job) {
-    check_job(*job);
-  } else {
-    check_place(job.error(), text);
-    check_message(job.error());
+  if (!job) {
+    check(!job.error().empty() && !conf::is_warning(job.error().front().kind));
+    check_diagnostics(job.error(), text);
+    return 0;
   }
+  check_job(job->definition);
+  check_diagnostics(job->warnings, text);
+  const auto again = conf::parse_job(conf::print_job(job->definition));
+  check(again && again->definition == job->definition);
   return 0;
 }

@@ -32,12 +32,12 @@ void Simulation::define(const std::string& name, const std::string& text) {
   auto parsed = conf::parse_job(text);
   if (!parsed) {
     report("the simulation's own job file is wrong: " +
-           conf::format_diagnostic(name, parsed.error()));
+           conf::format_diagnostic(name, parsed.error().front()));
     return;
   }
-  parsed->name = name;
+  parsed->definition.name = name;
   handle(core::ConfChange{
-      core::JobDefined{std::make_shared<const conf::JobDefinition>(*std::move(parsed))}});
+      core::JobDefined{std::make_shared<const conf::JobDefinition>(std::move(parsed->definition))}});
 }
 
 void Simulation::undefine(const std::string& name) {

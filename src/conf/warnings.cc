@@ -1,0 +1,104 @@
+// Each rule looks at the stanzas of one text and at the job that they, and the file below, make.
+#include "conf/warnings.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "conf/lexer.h"
+
+namespace upkeep::conf {
+namespace {
+
+using Kind = DiagnosticKind;
+
+/// The stanzas by name; of those that occur often, the last.
+class Review {
+ public:
+  Review(std::span<const StanzaUse> used, std::vector<Diagnostic>& warnings)
+      : used_(used), warnings_(warnings) {
+    for (const auto& use : used) last_[use.name] = use.place;
+  }
+
+  void run(const JobDefinition& job) {
+    find_replaced();
+    if (!job.respawn) {
+      warn(Kind::LimitWithoutRespawn, "respawn limit",
+           "\"respawn limit\" has no effect: it does not switch \"respawn\" on, add that line");
+    }
+    if (!job.start_on && !last_.contains("manual")) {
+      warn(Kind::StopWithoutStart, "stop on",
+           "\"stop on\" without \"start on\": no event starts this job; say \"manual\" if that is "
+           "meant");
+    }
+    find_script_that_forks(job);
+  }
+
+ private:
+  void warn(Kind kind, std::string_view stanza, std::string message) {
+    const auto found = last_.find(stanza);
+    if (found != last_.end()) warn(kind, found->second, std::move(message));
+  }
+
+  void warn(Kind kind, Position place, std::string message) {
+    if (warnings_.size() == kMaxDiagnostics) return;
+    warnings_.push_back({kind, place.line, place.column, std::move(message), {}});
+  }
+
+  /// Two commands for one process, two conditions for one purpose: the later counts.
+  void find_replaced() {
+    std::map<std::string_view, const StanzaUse*> before;
+    for (const auto& use : used_) {
+      if (use.name == "manual") before.erase("start on");  // forgotten on purpose
+      const auto purpose = purpose_of(use.name);
+      if (purpose.empty()) continue;
+      const auto [found, first] = before.try_emplace(purpose, &use);
+      if (first) continue;
+      const auto& replaced = *std::exchange(found->second, &use);
+      warn(Kind::DuplicateStanza, use.place,
+           fmt::format("\"{}\" replaces the \"{}\" at line {}, which has no effect", use.name,
+                       replaced.name, replaced.place.line));
+    }
+  }
+
+  /// What a stanza sets, if it is one of those of which only one can be meant.
+  static std::string_view purpose_of(std::string_view name) {
+    if (name == "start on" || name == "stop on") return name;
+    if (name == "exec" || name == "script") return "main";
+    const auto space = name.find(' ');
+    if (space == std::string_view::npos) return {};
+    const auto form = name.substr(space + 1);
+    return form == "exec" || form == "script" ? name.substr(0, space) : std::string_view{};
+  }
+
+  void find_script_that_forks(const JobDefinition& job) {
+    if (job.expect != Expect::Fork && job.expect != Expect::Daemon) return;
+    const auto& main = job.process(ProcessType::Main);
+    if (!main || main->form != Command::Form::Script) return;
+    const auto* const stanza = last_.contains("expect") ? "expect" : "script";
+    warn(Kind::ExpectWithScript, stanza,
+         fmt::format("\"expect {}\" with \"script\": each program that the shell starts counts as a "
+                     "fork; use \"exec\", and \"pre-start script\" for what comes before",
+                     to_string(job.expect)));
+  }
+
+  std::span<const StanzaUse> used_;
+  std::vector<Diagnostic>& warnings_;
+  std::map<std::string_view, Position> last_;
+};
+
+}  // namespace
+
+void add_warnings(const JobDefinition& job, std::span<const StanzaUse> used,
+                  std::vector<Diagnostic>& warnings) {
+  Review(used, warnings).run(job);
+  std::ranges::stable_sort(warnings, {}, [](const Diagnostic& warning) {
+    return Position{warning.line, warning.column};
+  });
+}
+
+}  // namespace upkeep::conf

@@ -1,0 +1,18 @@
+// What a job as a whole says and surely does not mean.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "conf/diagnostic.h"
+#include "conf/job_definition.h"
+#include "conf/stanzas.h"
+
+namespace upkeep::conf {
+
+/// Adds warnings on `job` to those found while reading, and puts all in the order of their places.
+/// `used` are the stanzas of the text just read, which alone are warned of.
+void add_warnings(const JobDefinition& job, std::span<const StanzaUse> used,
+                  std::vector<Diagnostic>& warnings);
+
+}  // namespace upkeep::conf
