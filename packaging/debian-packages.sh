@@ -17,7 +17,7 @@ packages_quickstart=(
 # To run ./run-tests: unit tests, system tests, and the real services they start.
 packages_tests=(
   "${packages_quickstart[@]}"
-  binutils libgtest-dev
+  binutils libgtest-dev mandoc
   python3-pytest util-linux iproute2 passwd
   nginx-light mariadb-server dbus
 )
