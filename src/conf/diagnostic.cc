@@ -50,8 +50,8 @@ bool is_warning(DiagnosticKind kind) {
 }
 
 std::string format_diagnostic(std::string_view path, const Diagnostic& diagnostic) {
-  return fmt::format("{}:{}:{}: {}", printable(path), diagnostic.line, diagnostic.column,
-                     diagnostic.message);
+  return fmt::format("{}:{}:{}: {}{}", printable(path), diagnostic.line, diagnostic.column,
+                     is_warning(diagnostic.kind) ? "warning: " : "", diagnostic.message);
 }
 
 namespace {

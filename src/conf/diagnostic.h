@@ -63,7 +63,7 @@ struct Diagnostic {
   std::optional<Position> opening;  ///< of what was never closed: the better place to look at
 };
 
-/// `PATH:LINE:COLUMN: MESSAGE`.
+/// `PATH:LINE:COLUMN: MESSAGE`, for a log; before the message of a warning stands `warning: `.
 [[nodiscard]] std::string format_diagnostic(std::string_view path, const Diagnostic& diagnostic);
 
 /// Whether terminal escapes may be used.

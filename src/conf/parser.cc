@@ -119,4 +119,21 @@ std::expected<ParsedJob, Errors> parse_override(const JobDefinition& base, std::
   return parse_onto(base, text);
 }
 
+Errors check_master_file(std::string_view text) {
+  if (auto problem = refuse(text)) return {std::move(*problem)};
+  Errors errors;
+  Lexer lexer(text);
+  while (find_stanza(lexer) && errors.size() < kMaxDiagnostics) {
+    const auto word = lexer.read(TokenKind::Word);
+    if (word) {
+      lexer.skip_blanks();
+      lexer.fail(Kind::UnknownStanza, lexer.reached(word->start),
+                 fmt::format("unknown stanza {}: this file may hold comments only",
+                             quoted_word(word->text)));
+    }
+    add(errors, lexer.recover());
+  }
+  return errors;
+}
+
 }  // namespace upkeep::conf

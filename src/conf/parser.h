@@ -38,4 +38,8 @@ using Errors = std::vector<Diagnostic>;
 [[nodiscard]] std::expected<ParsedJob, Errors> parse_override(const JobDefinition& base,
                                                               std::string_view text);
 
+/// All that is wrong with `/etc/init.conf`, in which no stanza is known: comments and blank lines
+/// are all that it may hold (1.1). Nothing if it is right.
+[[nodiscard]] Errors check_master_file(std::string_view text);
+
 }  // namespace upkeep::conf

@@ -131,6 +131,7 @@ Result<void> place_session(const Given& given, const Surroundings& surroundings,
 }
 
 void place_system(const Given& given, const Surroundings& surroundings, Configuration& to) {
+  to.master_file = "/etc/init.conf";
   if (given.confdirs.empty()) {
     const auto confdir = value_of(surroundings, "UPSTART_CONFDIR");
     to.sources = {confdir.empty() ? "/etc/init" : confdir};

@@ -35,6 +35,7 @@ struct Configuration {
 
   Role role = Role::Session;
   std::vector<std::string> sources;  ///< job directories, strongest first
+  std::string master_file;           ///< may hold comments only; empty in sessions
   std::string log_directory;
   std::string control_address;
   std::optional<std::string> session_file;  ///< sessions only, and only with XDG_RUNTIME_DIR

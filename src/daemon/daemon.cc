@@ -97,7 +97,8 @@ Result<void> Daemon::open() {
     observers_.add(*control_);
   }
   job_files_ = std::make_unique<os::JobFiles>(
-      loop_.get(), configuration_.sources,
+      loop_.get(),
+      os::JobFileSources{configuration_.sources, configuration_.master_file},
       [this](core::ConfChange change) { handle(std::move(change)); },
       [this](Priority priority, const std::string& text) { message(priority, text); });
   return watch_signals();

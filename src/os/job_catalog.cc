@@ -4,45 +4,68 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "conf/diagnostic.h"
 #include "conf/parser.h"
 
 namespace upkeep::os {
 namespace {
 
-std::optional<std::string> as_message(const std::string& problem) {
-  return problem.empty() ? std::nullopt : std::optional(problem);
+/// Of one file; init-checkconf shows all.
+constexpr std::size_t kMaxWarnings = 10;
+
+std::string first_of(const conf::Errors& errors, const std::string& path) {
+  auto text = conf::format_diagnostic(path, errors.front());
+  if (errors.size() > 1) {
+    text += fmt::format(" ({} more, shown by init-checkconf)", errors.size() - 1);
+  }
+  return text;
 }
 
 }  // namespace
 
-std::optional<std::string> JobCatalog::put(const JobFileId& id, const std::string& path,
-                                           Result<std::string> text) {
+std::vector<JobCatalog::Remark> JobCatalog::put(const JobFileId& id, const std::string& path,
+                                                Result<std::string> text) {
   auto& file = slot(id);
+  std::vector<Remark> remarks;
   if (file && text && file->text == *text) {
     file->walk = walk_;
-    return as_message(file->problem);
+  } else {
+    file = File{};
+    file->version = ++versions_;
+    file->walk = walk_;
+    changed_.insert(id.job);
+    if (text) {
+      file->text = *std::move(text);
+      remarks = parse(id, path, *file);
+    } else {
+      file->problem = std::move(text.error().message);
+    }
   }
-  file = File{};
-  file->version = ++versions_;
-  file->walk = walk_;
-  changed_.insert(id.job);
-  if (!text) {
-    file->problem = std::move(text.error().message);
-    return as_message(file->problem);
-  }
+  if (!file->problem.empty()) remarks.push_back({core::Priority::Error, file->problem});
+  return remarks;
+}
 
+std::vector<JobCatalog::Remark> JobCatalog::parse(const JobFileId& id, const std::string& path,
+                                                  File& file) {
   // An override is tried alone: whether it can be parsed does not depend on what it is applied to.
-  auto parsed = conf::parse_job(*text);
-  file->text = *std::move(text);
-  if (!parsed) {
-    file->problem = conf::format_diagnostic(path, parsed.error().front());
-  } else if (id.kind == JobFileKind::Conf) {
-    parsed->definition.name = id.job;
-    parsed->definition.path = path;
-    file->definition = std::make_shared<const conf::JobDefinition>(std::move(parsed->definition));
+  auto job = conf::parse_job(*file.text);
+  if (!job) {
+    file.problem = first_of(job.error(), path);
+    return {};
   }
-  return as_message(file->problem);
+  if (id.kind == JobFileKind::Override) return {};
+
+  job->definition.name = id.job;
+  job->definition.path = path;
+  file.definition = std::make_shared<const conf::JobDefinition>(std::move(job->definition));
+  std::vector<Remark> remarks;
+  for (const auto& warning : job->warnings) {
+    if (remarks.size() == kMaxWarnings) break;
+    remarks.push_back({core::Priority::Warning, conf::format_diagnostic(path, warning)});
+  }
+  return remarks;
 }
 
 void JobCatalog::keep(const JobFileId& id) {

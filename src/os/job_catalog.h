@@ -24,9 +24,16 @@ class JobCatalog {
  public:
   explicit JobCatalog(std::size_t sources) : sources_(sources) {}
 
-  /// A file was read, or could not be. Returns what is wrong with it, as one line with its path.
-  [[nodiscard]] std::optional<std::string> put(const JobFileId& id, const std::string& path,
-                                               Result<std::string> text);
+  /// What there is to say of a file, as one line that begins with its path.
+  struct Remark {
+    core::Priority priority;
+    std::string text;
+  };
+
+  /// A file was read, or could not be. Returns what is wrong with it, each time, and if its text is
+  /// new what is suspicious about it.
+  [[nodiscard]] std::vector<Remark> put(const JobFileId& id, const std::string& path,
+                                        Result<std::string> text);
 
   /// The file is there, but could not be read for a reason that will pass: what it last said holds.
   void keep(const JobFileId& id);
@@ -71,6 +78,8 @@ class JobCatalog {
   };
 
   [[nodiscard]] std::optional<File>& slot(const JobFileId& id);
+  [[nodiscard]] static std::vector<Remark> parse(const JobFileId& id, const std::string& path,
+                                                 File& file);
   [[nodiscard]] static Definition best(Job& job);
   [[nodiscard]] static Definition apply(File& conf, const File* override_file);
 

@@ -13,12 +13,20 @@ constexpr auto kOverride = JobFileKind::Override;
 class JobCatalogTest : public testing::Test {
  protected:
   std::string put(std::size_t source, JobFileKind kind, std::string text) {
-    const auto problem = catalog_.put({source, "job", kind}, "/" + std::to_string(source) + "/job",
-                                      Result<std::string>(std::move(text)));
-    return problem.value_or("");
+    return said(catalog_.put({source, "job", kind}, "/" + std::to_string(source) + "/job",
+                             Result<std::string>(std::move(text))));
   }
   std::string put_unreadable(std::size_t source, JobFileKind kind) {
-    return catalog_.put({source, "job", kind}, "", failure("P: unreadable")).value_or("");
+    return said(catalog_.put({source, "job", kind}, "", failure("P: unreadable")));
+  }
+  static std::string said(const std::vector<JobCatalog::Remark>& remarks) {
+    std::string out;
+    for (const auto& remark : remarks) {
+      EXPECT_EQ(remark.priority == core::Priority::Warning,
+                remark.text.find(": warning: ") != std::string::npos);
+      out += (out.empty() ? "" : "\n") + remark.text;
+    }
+    return out;
   }
   void remove(std::size_t source, JobFileKind kind) { catalog_.remove({source, "job", kind}); }
 
@@ -52,6 +60,24 @@ TEST_F(JobCatalogTest, TheStrongestSourceThatParsedWins) {
   EXPECT_EQ(changes(), "+job two;");
   remove(2, kConf);
   EXPECT_EQ(changes(), "-job;");
+}
+
+TEST_F(JobCatalogTest, OfSeveralErrorsTheFirstIsToldWithTheirNumber) {
+  const auto* const told = "/0/job:2:1: unknown stanza \"x\" (2 more, shown by init-checkconf)";
+  EXPECT_EQ(put(0, kConf, "task\nx\ny\nz\n"), told);
+  EXPECT_EQ(put(0, kConf, "task\nx\ny\nz\n"), told) << "each time it is read";
+}
+
+TEST_F(JobCatalogTest, WarningsAreToldOnceForEachText) {
+  EXPECT_EQ(put(0, kConf, "exec a\nexec b\nstop on c\n"),
+            "/0/job:2:1: warning: \"exec\" replaces the \"exec\" at line 1, which has no effect\n"
+            "/0/job:3:1: warning: \"stop on\" without \"start on\": no event starts this job; say "
+            "\"manual\" if that is meant");
+  EXPECT_EQ(put(0, kConf, "exec a\nexec b\nstop on c\n"), "");
+  EXPECT_EQ(put(0, kOverride, "exec a\nexec b\n"), "") << "seen alone it would often be wrong";
+  std::string many;
+  for (int i = 0; i < 1000; ++i) many += "exec a\n";
+  EXPECT_LT(put(1, kConf, many).size(), 2000U);
 }
 
 TEST_F(JobCatalogTest, TheFirstOverrideUpToTheSourceOfTheFileCounts) {

@@ -103,20 +103,31 @@ bool is_new_link(const std::string& path) {
 
 }  // namespace
 
-JobFiles::JobFiles(sd_event* loop, std::vector<std::string> sources, OnChange on_change,
-                   OnMessage on_message)
+JobFiles::JobFiles(sd_event* loop, JobFileSources sources, OnChange on_change, OnMessage on_message)
     : loop_(loop),
-      sources_(std::move(sources)),
+      master_file_(std::move(sources.master_file)),
+      sources_(std::move(sources.directories)),
       on_change_(std::move(on_change)),
       on_message_(std::move(on_message)),
-      catalog_(sources_.size()) {}
+      catalog_(sources_.size()),
+      new_links_(
+          loop,
+          [this](const JobDirectory& directory, const std::string& name) {
+            changed_files_[{directory, name}] = Fate::Present;
+          },
+          [this] {
+            look_at_changed_files();
+            report_changes();
+          }) {}
 
 void JobFiles::load() {
   changed_files_.clear();
+  new_links_.clear();
   walk_is_complete_ = true;
   watch_has_failed_ = false;
   directories_ = 0;
   watch_anew();
+  check_master_file();
   catalog_.start_walk();
   for (std::size_t source = 0; source < sources_.size(); ++source) scan({source, ""});
   // What a shortage kept us from seeing may well be there.
@@ -171,7 +182,10 @@ void JobFiles::take_file_event(const JobDirectory& directory, const DirectoryEve
   if (!job_file(directory, event.name)) return;
   auto fate = Fate::Present;
   if ((event.mask & (IN_DELETE | IN_MOVED_FROM)) != 0) fate = Fate::Gone;
-  if ((event.mask & IN_CREATE) != 0 && !is_new_link(path_of(directory, event.name))) return;
+  if ((event.mask & IN_CREATE) != 0) {
+    const bool link = is_new_link(path_of(directory, event.name));
+    if (!link || new_links_.add(directory, event.name)) return;
+  }
   changed_files_[{directory, event.name}] = fate;
 }
 
@@ -201,6 +215,18 @@ void JobFiles::report_changes() {
 }
 
 // --- What is on the disk -------------------------------------------------------------------------
+
+void JobFiles::check_master_file() {
+  if (master_file_.empty()) return;
+  const auto text = read_job_file(master_file_, 0);
+  if (!text) {
+    if (!is_absence(text.error().number)) say(Priority::Error, master_file_, text.error().text);
+    return;
+  }
+  const auto errors = conf::check_master_file(*text);
+  if (errors.empty()) return;
+  on_message_(Priority::Error, conf::format_diagnostic(master_file_, errors.front()));
+}
 
 void JobFiles::scan(const JobDirectory& directory) {
   const auto path = path_of(directory);
@@ -308,8 +334,8 @@ void JobFiles::take(const JobFileId& id, const std::string& path, const struct s
   }
   auto result = text ? Result<std::string>(*std::move(text))
                      : failure(fmt::format("{}: {}", printable(path), text.error().text));
-  if (auto problem = catalog_.put(id, path, std::move(result))) {
-    on_message_(Priority::Error, *std::move(problem));
+  for (auto& remark : catalog_.put(id, path, std::move(result))) {
+    on_message_(remark.priority, std::move(remark.text));
   }
 }
 

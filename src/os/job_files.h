@@ -18,8 +18,15 @@
 #include "os/directory_watches.h"
 #include "os/job_catalog.h"
 #include "os/job_file_names.h"
+#include "os/new_links.h"
 
 namespace upkeep::os {
+
+/// Where job files are.
+struct JobFileSources {
+  std::vector<std::string> directories;  ///< the strongest first; they need not exist
+  std::string master_file;               ///< `/etc/init.conf`, or empty; need not exist
+};
 
 /// Which file defines which job is known here; whoever listens gets effective changes only. A
 /// definition that is the same as before, text and override, is not reported again.
@@ -31,10 +38,9 @@ class JobFiles {
   using OnChange = std::function<void(core::ConfChange)>;
   using OnMessage = std::function<void(core::Priority, std::string)>;
 
-  /// `sources` are directories, the strongest first; they need not exist. Nothing is read yet.
-  /// The callbacks are called from load() and from the event loop; they may not call load().
-  JobFiles(sd_event* loop, std::vector<std::string> sources, OnChange on_change,
-           OnMessage on_message);
+  /// Nothing is read yet. The callbacks are called from load() and from the event loop; they may
+  /// not call load().
+  JobFiles(sd_event* loop, JobFileSources sources, OnChange on_change, OnMessage on_message);
   JobFiles(const JobFiles&) = delete;
   JobFiles& operator=(const JobFiles&) = delete;
 
@@ -48,6 +54,7 @@ class JobFiles {
 
   static int on_readable(sd_event_source*, int fd, std::uint32_t, void* self) noexcept;
   void watch_anew();
+  void check_master_file();
   void take_events();
   void take_event(const JobDirectory& directory, const DirectoryEvent& event);
   void take_file_event(const JobDirectory& directory, const DirectoryEvent& event);
@@ -71,6 +78,7 @@ class JobFiles {
   void say(core::Priority priority, std::string_view path, std::string_view text);
 
   sd_event* loop_;
+  std::string master_file_;
   std::vector<std::string> sources_;
   OnChange on_change_;
   OnMessage on_message_;
@@ -79,6 +87,7 @@ class JobFiles {
   DirectoryWatches watches_;
   loop::EventSource readable_;  ///< after watches_, whose descriptor it watches
   std::map<std::pair<JobDirectory, std::string>, Fate> changed_files_;
+  NewLinks new_links_;
 
   bool walk_is_complete_ = true;   ///< nothing was passed over for want of memory or descriptors
   bool watch_has_failed_ = false;  ///< in this walk; said once

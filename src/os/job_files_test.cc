@@ -49,7 +49,8 @@ class JobFilesTest : public testing::Test {
   void load() {
     if (!files_) {
       files_ = std::make_unique<JobFiles>(
-          loop_.get(), std::vector{top().string(), weaker().string()},
+          loop_.get(),
+          JobFileSources{{top().string(), weaker().string()}, (root_ / "init.conf").string()},
           [this](const core::ConfChange& change) { take(change); },
           [this](Priority priority, const std::string& text) {
             messages_.push_back({priority, text});
@@ -135,6 +136,26 @@ TEST_F(JobFilesTest, LoadsWhatCountsInOrderOfNames) {
   load();
   EXPECT_EQ(changes_, (std::vector<std::string>{"+.hidden", "+a", "+b", "+d.conf/x", "+net/x"}));
   EXPECT_TRUE(messages_.empty());
+}
+
+TEST_F(JobFilesTest, TheMasterFileMayHoldCommentsOnly) {
+  load();
+  EXPECT_TRUE(messages_.empty()) << "it need not exist";
+  write(root_ / "init.conf", "# a comment\n\n  # another\n");
+  load();
+  EXPECT_TRUE(messages_.empty());
+  write(root_ / "init.conf", "# a comment\n task\nexec x\n");
+  load();
+  ASSERT_EQ(messages_.size(), 1U);
+  EXPECT_EQ(messages_[0].first, Priority::Error);
+  EXPECT_EQ(messages_[0].second, (root_ / "init.conf").string() +
+                                     ":2:2: unknown stanza \"task\": this file may hold comments "
+                                     "only");
+  EXPECT_EQ(jobs(), "");
+  fs::remove(root_ / "init.conf");
+  fs::create_directory(root_ / "init.conf");
+  load();
+  EXPECT_EQ(messages_.size(), 1U);
 }
 
 TEST_F(JobFilesTest, AMissingSourceIsNoErrorAndOneThatIsNoDirectoryIs) {
@@ -329,11 +350,38 @@ TEST_F(JobFilesTest, NewLinksAreNoticedByThemselves) {
   ASSERT_TRUE(wait_for_end("soft"));
 }
 
+/// Until then all is as it is in the original, which sees them at a reload.
+TEST_F(JobFilesTest, NewLinksWaitTwoSecondsUnlessThereIsAReload) {
+  constexpr auto kDelay = std::chrono::seconds(2);
+  write(root_ / "real", "author real");
+  load();
+  auto made = std::chrono::steady_clock::now();
+  fs::create_symlink(root_ / "real", top() / "first.conf");
+  catch_up();
+  fs::create_symlink(root_ / "real", top() / "second.conf");
+  ASSERT_TRUE(wait_for("first"));
+  EXPECT_GE(std::chrono::steady_clock::now() - made, kDelay);
+  ASSERT_TRUE(wait_for("second"));
+
+  made = std::chrono::steady_clock::now();
+  fs::create_symlink(root_ / "real", top() / "third.conf");
+  ASSERT_TRUE(wait_for("third"));
+  EXPECT_GE(std::chrono::steady_clock::now() - made, kDelay) << "the timer is used again";
+
+  fs::create_symlink(root_ / "real", top() / "fourth.conf");
+  catch_up();
+  load();
+  EXPECT_TRUE(defined("fourth"));
+  fs::rename(top() / "fourth.conf", top() / "fifth.conf");
+  ASSERT_TRUE(wait_for("fifth"));  // moved into place: at once, there too
+}
+
 TEST_F(JobFilesTest, LinkedDirectoriesAreWatchedToo) {
   fs::create_directory(root_ / "elsewhere");
+  write(root_ / "elsewhere/first.conf", "");
   load();
   fs::create_directory_symlink(root_ / "elsewhere", top() / "d.conf");
-  catch_up();
+  ASSERT_TRUE(wait_for("d.conf/first"));
   write(root_ / "elsewhere/x.conf", "");
   ASSERT_TRUE(wait_for("d.conf/x"));
   fs::remove(top() / "d.conf");

@@ -103,7 +103,7 @@ def test_file_broken_and_mended(daemon):
 
 
 def test_symbolic_link_made(daemon):
-    """The guide links jobs into the directory. The original would not see this before a reload."""
+    """The guide links jobs into the directory. Seen without a reload, though two seconds later."""
     write_file(daemon.path("web"), SERVICE)
     os.symlink(daemon.path("web"), daemon.conf("web.conf"))
     wait_known(daemon, "web")
