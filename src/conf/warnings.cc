@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -97,8 +99,8 @@ class Review {
 void add_warnings(const JobDefinition& job, std::span<const StanzaUse> used,
                   std::vector<Diagnostic>& warnings) {
   Review(used, warnings).run(job);
-  std::ranges::stable_sort(warnings, {}, [](const Diagnostic& warning) {
-    return Position{warning.line, warning.column};
+  std::ranges::sort(warnings, {}, [](const Diagnostic& warning) {
+    return std::tuple(warning.line, warning.column, warning.kind);
   });
 }
 
