@@ -35,8 +35,14 @@ int main(int argc, char** argv) {
   if (const auto open = upkeep::daemon::open_standard_descriptors(); !open) return 1;
 
   const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
-  auto configuration = upkeep::daemon::read_configuration(
-      words, {.pid = ::getpid(), .uid = ::geteuid(), .environment = own_environment()});
+  const upkeep::daemon::Surroundings surroundings{
+      .pid = ::getpid(), .uid = ::geteuid(), .environment = own_environment()};
+  auto configuration = upkeep::daemon::read_configuration(words, surroundings);
+  if (!configuration && surroundings.pid == 1) {
+    // A machine that does not come up helps nobody to mend its command line.
+    fmt::print(stderr, "upkeepd: {}; all options are ignored\n", configuration.error().message);
+    configuration = upkeep::daemon::read_configuration({}, surroundings);
+  }
   if (!configuration) return refuse(configuration.error().message);
   if (configuration->action == Configuration::Action::ShowHelp) {
     fmt::print("{}", upkeep::daemon::help_text());

@@ -163,6 +163,16 @@ def test_system_without_a_role_is_refused():
 
 # PID 1
 
+@pytest.mark.parametrize("options", [["--default-console=nonsense"], ["--confdir"]])
+def test_process_1_starts_whatever_its_options_are(options):
+    """An init that ends takes the machine with it."""
+    pid1 = Pid1()
+    pid1.options = options  # the last words of the command line
+    with pid1:
+        assert pid1.succeed("initctl", "version") == "init (upstart 1.13.2)\n"
+        pid1.wait_message("all options are ignored")
+
+
 def test_pid1_runs_startup():
     pid1 = Pid1(startup_event=True)
     pid1.job("early", "start on startup\n" + SERVICE)
