@@ -90,6 +90,17 @@ void add(Errors& errors, Diagnostic error) {
   if (std::ranges::none_of(errors, is_same)) errors.push_back(std::move(error));
 }
 
+/// An error may be what came of a line that does not go on as it was meant to.
+void explain_broken_continuations(Errors& errors, const std::vector<Diagnostic>& warnings) {
+  for (const auto& warning : warnings) {
+    if (warning.kind != Kind::BrokenContinuation) continue;
+    const auto error = std::ranges::find(errors, warning.line + 1, &Diagnostic::line);
+    if (error == errors.end()) continue;
+    error->message += fmt::format(
+        "; line {} does not go on here: a carriage return follows its backslash", warning.line);
+  }
+}
+
 std::expected<ParsedJob, Errors> parse_onto(const JobDefinition& base, std::string_view text) {
   if (auto problem = refuse(text)) return std::unexpected(Errors{std::move(*problem)});
   ParsedJob job{base, {}, {}};
@@ -101,10 +112,13 @@ std::expected<ParsedJob, Errors> parse_onto(const JobDefinition& base, std::stri
     if (parse_stanza(lexer, job.definition, job.stanzas)) continue;
     add(errors, leave_damaged_stanza(lexer, start, first_line));
   }
-  if (!errors.empty()) return std::unexpected(std::move(errors));
+  job.warnings = lexer.take_warnings();
+  if (!errors.empty()) {
+    explain_broken_continuations(errors, job.warnings);
+    return std::unexpected(std::move(errors));
+  }
 
   finish(job.definition);
-  job.warnings = lexer.take_warnings();
   add_warnings(job.definition, job.stanzas, job.warnings);
   return job;
 }

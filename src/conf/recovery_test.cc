@@ -84,6 +84,15 @@ TEST(Recovery, TimeIsBoundedWhereEachErrorReachesTheEnd) {
   EXPECT_LT(std::clock() - start, 30 * CLOCKS_PER_SEC);
 }
 
+TEST(Recovery, AnErrorBehindABrokenContinuationSaysWhereItComesFrom) {
+  const auto job = parse_job("exec foo \\\r\n  --bar\r\nbogus\r\n");
+  ASSERT_EQ(job.error().size(), 2U);
+  EXPECT_EQ(job.error()[0].message,
+            "unknown stanza \"--bar\"; line 1 does not go on here: a carriage return follows its "
+            "backslash");
+  EXPECT_EQ(job.error()[1].message, "unknown stanza \"bogus\"");
+}
+
 // --- How it looks --------------------------------------------------------------------------------
 
 std::string shown(std::string_view text) {
