@@ -25,7 +25,7 @@ std::string quoted(std::string_view value) {
     }
   }
   const bool bare = value.find_first_of(" \t\r\"'#()") == std::string_view::npos;
-  return bare ? out : "\"" + out + "\"";
+  return bare ? out : fmt::format("\"{}\"", out);
 }
 
 /// A word of a condition, where the names of the operators need quotes too.
