@@ -47,7 +47,7 @@ void append_operand(std::string& out, const EventExpression& node, bool parenthe
 void append(std::string& out, const EventExpression& node) {
   if (node.kind == Operator::Event) {
     out += quoted_event_word(node.event);
-    for (const auto& argument : node.arguments) out += " " + quoted_event_word(argument);
+    for (const auto& argument : node.arguments) out.append(" ").append(quoted_event_word(argument));
     return;
   }
   const auto& left = *node.left;
@@ -94,8 +94,8 @@ class Printer {
   void list(std::string_view stanza, const std::vector<std::string>& values) {
     if (values.empty()) return;
     out_ += stanza;
-    for (const auto& text : values) out_ += " " + quoted(text);
-    line("");
+    for (const auto& text : values) out_.append(" ").append(quoted(text));
+    out_ += '\n';
   }
 
   void flag(std::string_view stanza, bool is_set) {
@@ -166,10 +166,11 @@ class Printer {
     if (type == ProcessType::Security) {
       return value("apparmor load", std::string_view(command->text).substr(kApparmorLoad.size()));
     }
-    std::string stanza(to_string(type));
-    stanza = type == ProcessType::Main ? "" : stanza + " ";
-    if (command->form == Command::Form::Exec) return line(stanza + "exec " + command->text);
-    out_ += stanza + "script\n" + command->text + "end script\n";
+    if (type != ProcessType::Main) out_.append(to_string(type)) += ' ';
+    if (command->form == Command::Form::Exec) return line("exec " + command->text);
+    line("script");
+    out_ += command->text;
+    line("end script");
   }
 
   const JobDefinition& job_;

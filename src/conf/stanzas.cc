@@ -442,16 +442,14 @@ void merge(std::vector<CgroupSetting>& cgroups) {
 }
 
 std::string in_single_quotes(std::string_view text) {
-  std::string out = "'";
-  for (const char byte : text) out += byte == '\'' ? std::string("'\\''") : std::string(1, byte);
-  return out + "'";
+  return fmt::format("'{}'", fmt::join(split(text, '\''), "'\\''"));
 }
 
 /// One line of shell, so that it needs no pipe; without the program there is nothing to do.
 std::string tmpfiles_script(const std::vector<std::string>& paths) {
   std::string script =
       "command -v systemd-tmpfiles >/dev/null || exit 0; exec systemd-tmpfiles --create";
-  for (const auto& path : paths) script += " " + in_single_quotes(path);
+  for (const auto& path : paths) script.append(" ").append(in_single_quotes(path));
   return script;
 }
 
