@@ -14,12 +14,14 @@ packages_quickstart=(
   python3 gunicorn curl procps
 )
 
-# To run ./run-tests: unit tests, system tests, and the real services they start.
+# To run ./run-tests: unit tests, system tests, and the real services they start. Package systemd
+# has systemd-tmpfiles, and starts nothing; the smaller systemd-standalone-tmpfiles would take
+# systemd away from a machine that runs it.
 packages_tests=(
   "${packages_quickstart[@]}"
   binutils libgtest-dev mandoc
   python3-pytest util-linux iproute2 passwd
-  nginx-light mariadb-server dbus
+  nginx-light mariadb-server dbus systemd
 )
 
 # What ./run-tests --long needs besides: the fuzzers are built by clang.

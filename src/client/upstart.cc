@@ -141,7 +141,8 @@ int read_status(sd_bus_message* reply, InstanceStatus& status) {
 int read_configuration(sd_bus_message* reply, JobConfiguration& job) {
   return read_properties(reply, [&](std::string_view name) {
     if (name == "name") return read_variant(reply, "s", [&] { return read(reply, job.name); });
-    if (name == "emits") return read_variant(reply, "as", [&] { return read(reply, job.emits); });
+    auto* list = name == "emits" ? &job.emits : name == "import" ? &job.imports : nullptr;
+    if (list) return read_variant(reply, "as", [&] { return read(reply, *list); });
     auto* condition = name == "start_on"  ? &job.start_on
                       : name == "stop_on" ? &job.stop_on
                                           : nullptr;
@@ -170,12 +171,11 @@ Outcome<std::string> Upstart::job_usage(const std::string& job) {
 }
 
 Outcome<JobConfiguration> Upstart::job_configuration(const std::string& job) {
-  return value_of<JobConfiguration>(connection_.call(job, dbus::kPropertiesInterface, "GetAll",
-                                                     [](sd_bus_message* call) {
-                                                       return sd_bus_message_append(
-                                                           call, "s", dbus::kJobInterface);
-                                                     }),
-                                    read_configuration);
+  // Of all interfaces at once: one call for each job, whether the manager has ours or not.
+  return value_of<JobConfiguration>(
+      connection_.call(job, dbus::kPropertiesInterface, "GetAll",
+                       [](sd_bus_message* call) { return sd_bus_message_append(call, "s", ""); }),
+      read_configuration);
 }
 
 Outcome<std::string> Upstart::instance(const std::string& job, const Environment& environment) {

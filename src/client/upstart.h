@@ -30,6 +30,7 @@ struct InstanceStatus {
 struct JobConfiguration {
   std::string name;
   std::vector<std::string> emits;
+  std::vector<std::string> imports;  ///< none where the manager does not know the stanza
   Condition start_on;
   Condition stop_on;
 };

@@ -6,7 +6,10 @@
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
+#include "base/unique_fd.h"
 #include "control/server_harness.h"
 
 namespace upkeep::client {
@@ -16,7 +19,7 @@ class UpstartTest : public testing::Test {
  protected:
   UpstartTest() {
     harness_.define("foo",
-                    "start on a X=1 and (b or c)\nstop on d\nemits x y*\nusage U\n"
+                    "start on a X=1 and (b or c)\nstop on d\nemits x y*\nimport K L\nusage U\n"
                     "instance $N\nenv N=\nexec x");
     harness_.define("endless", "start on e\ntask\nexec x");
     server_ = std::thread{[this] {
@@ -74,6 +77,7 @@ TEST_F(UpstartTest, ReadsConditions) {
   const auto configuration = upstart.job_configuration(upstart.job("foo").value()).value();
   EXPECT_EQ(configuration.name, "foo");
   EXPECT_EQ(configuration.emits, (std::vector<std::string>{"x", "y*"}));
+  EXPECT_EQ(configuration.imports, (std::vector<std::string>{"K", "L"}));
   EXPECT_EQ(configuration.start_on, (Condition{{"a", "X=1"}, {"b"}, {"c"}, {"/OR"}, {"/AND"}}));
   EXPECT_EQ(configuration.stop_on, (Condition{{"d"}}));
 }
@@ -103,6 +107,75 @@ TEST_F(UpstartTest, ManagerThatGoesAwayEndsTheWait) {
   const auto outcome = waiting.get();
   ASSERT_FALSE(outcome);
   EXPECT_NE(outcome.error().message, "");
+}
+
+/// A manager that has no interfaces but Upstart's, with one job; it serves one client.
+class OtherManager {
+ public:
+  OtherManager() : listener_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;  // with nothing else the kernel chooses an abstract name
+    EXPECT_EQ(::bind(listener_.value(), reinterpret_cast<sockaddr*>(&name), sizeof(sa_family_t)),
+              0);
+    EXPECT_EQ(::listen(listener_.value(), 1), 0);
+    socklen_t size = sizeof name;
+    EXPECT_EQ(::getsockname(listener_.value(), reinterpret_cast<sockaddr*>(&name), &size), 0);
+    const auto length = size - offsetof(sockaddr_un, sun_path) - 1;
+    address_ = "unix:abstract=" + std::string(name.sun_path + 1, length);
+    thread_ = std::thread{[this] { serve(); }};
+  }
+  ~OtherManager() { thread_.join(); }
+
+  [[nodiscard]] const std::string& address() const { return address_; }
+  static constexpr const char* kJob = "/com/ubuntu/Upstart/jobs/old";
+
+ private:
+  /// Until the client has gone.
+  void serve() const {
+    static constexpr sd_bus_vtable kMembers[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("name", "s", get_name, 0, 0),
+        SD_BUS_PROPERTY("emits", "as", get_emits, 0, 0),
+        SD_BUS_VTABLE_END,
+    };
+    const int client = ::accept4(listener_.value(), nullptr, nullptr, SOCK_CLOEXEC);
+    sd_bus* made = nullptr;
+    sd_bus_new(&made);
+    const dbus::Bus bus{made};
+    sd_bus_set_fd(made, client, client);
+    sd_bus_set_server(made, 1, sd_id128_t{});
+    sd_bus_add_object_vtable(made, nullptr, kJob, dbus::kJobInterface, kMembers, nullptr);
+    sd_bus_start(made);
+    for (int result = 0; result >= 0;) {
+      result = sd_bus_process(made, nullptr);
+      if (result == 0) result = sd_bus_wait(made, 1000);  // sd-bus leaves a message lying at first
+    }
+  }
+
+  static int get_name(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void*,
+                      sd_bus_error*) {
+    return sd_bus_message_append(reply, "s", "old");
+  }
+  static int get_emits(sd_bus*, const char*, const char*, const char*, sd_bus_message* reply, void*,
+                       sd_bus_error*) {
+    return sd_bus_message_append(reply, "as", 1, "x");
+  }
+
+  UniqueFd listener_;
+  std::string address_;
+  std::thread thread_;
+};
+
+TEST(OfAnotherManager, TheConfigurationHasNothingOfOurs) {
+  const OtherManager manager;
+  auto connection = Connection::open({Endpoint::Kind::UserSocket, manager.address(), {}});
+  ASSERT_TRUE(connection) << connection.error().message;
+  Upstart upstart{std::move(*connection)};
+  const auto configuration = upstart.job_configuration(OtherManager::kJob);
+  ASSERT_TRUE(configuration) << configuration.error().message;
+  EXPECT_EQ(configuration->name, "old");
+  EXPECT_EQ(configuration->emits, std::vector<std::string>{"x"});
+  EXPECT_EQ(configuration->imports, std::vector<std::string>{});
 }
 
 TEST(Connect, SaysWhatToDoWhenNobodyListens) {

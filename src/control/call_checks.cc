@@ -1,5 +1,7 @@
 #include "control/call_checks.h"
 
+#include <algorithm>
+#include <optional>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -16,20 +18,33 @@ std::string_view text_or_empty(const char* text) {
   return text ? text : "";
 }
 
-const sd_bus_vtable* find_method(const sd_bus_vtable* vtable, std::string_view member) {
-  for (; vtable->type != _SD_BUS_VTABLE_END; ++vtable) {
-    if (vtable->type == _SD_BUS_VTABLE_METHOD && vtable->x.method.member == member) return vtable;
-  }
-  return nullptr;
+bool is_method(const sd_bus_vtable& row, std::string_view member) {
+  return row.type == _SD_BUS_VTABLE_METHOD && row.x.method.member == member;
 }
 
-const sd_bus_vtable* find_property(const sd_bus_vtable* vtable, std::string_view member) {
-  for (; vtable->type != _SD_BUS_VTABLE_END; ++vtable) {
-    const bool property =
-        vtable->type == _SD_BUS_VTABLE_PROPERTY || vtable->type == _SD_BUS_VTABLE_WRITABLE_PROPERTY;
-    if (property && vtable->x.property.member == member) return vtable;
+bool is_property(const sd_bus_vtable& row, std::string_view member) {
+  const bool property =
+      row.type == _SD_BUS_VTABLE_PROPERTY || row.type == _SD_BUS_VTABLE_WRITABLE_PROPERTY;
+  return property && row.x.property.member == member;
+}
+
+/// A member of an object, and the interface that has it.
+struct Member {
+  const char* interface;
+  const sd_bus_vtable* row;
+};
+
+/// Looks in the interface that is named, or in all of the object if none is.
+std::optional<Member> find_member(const Object& object, std::string_view interface,
+                                  std::string_view name,
+                                  bool (*is_meant)(const sd_bus_vtable&, std::string_view)) {
+  for (const auto& one : object.interfaces) {
+    if (!interface.empty() && interface != one.name) continue;
+    for (const auto* row = one.vtable; row->type != _SD_BUS_VTABLE_END; ++row) {
+      if (is_meant(*row, name)) return Member{one.name, row};
+    }
   }
-  return nullptr;
+  return std::nullopt;
 }
 
 int refuse_arguments(sd_bus_message* call, sd_bus_error* error) {
@@ -56,24 +71,27 @@ class PropertyCall {
     if (!sd_bus_message_has_signature(call_, "s")) return refuse_arguments(call_, error_);
     const char* interface = nullptr;
     if (const int result = sd_bus_message_read(call_, "s", &interface); result < 0) return result;
-    if (*interface == '\0' || text_or_empty(interface) == object_.interface) return 0;
+    const auto is_meant = [&](const Interface& one) {
+      return *interface == '\0' || text_or_empty(interface) == one.name;
+    };
+    if (std::ranges::any_of(object_.interfaces, is_meant)) return 0;
     return sd_bus_reply_method_return(call_, "a{sv}", 0);
   }
 
   int check_get() {
     if (!sd_bus_message_has_signature(call_, "ss")) return refuse_arguments(call_, error_);
-    const auto* property = read_property();
+    const auto property = read_property();
     if (!property || !any_interface_) return 0;
     sd_bus_message* made = nullptr;
     int result = sd_bus_message_new_method_return(call_, &made);
     const dbus::Message reply{made};
-    const auto& row = property->x.property;
+    const auto& row = property->row->x.property;
     if (result >= 0) {
       result = sd_bus_message_open_container(made, SD_BUS_TYPE_VARIANT, row.signature);
     }
     if (result >= 0) {
       result = row.get(sd_bus_message_get_bus(call_), sd_bus_message_get_path(call_),
-                       object_.interface, row.member, made, userdata_, error_);
+                       property->interface, row.member, made, userdata_, error_);
     }
     if (result >= 0) result = sd_bus_message_close_container(made);
     if (result >= 0) result = sd_bus_send(nullptr, made, nullptr);
@@ -82,10 +100,10 @@ class PropertyCall {
 
   int check_set() {
     if (!sd_bus_message_has_signature(call_, "ssv")) return refuse_arguments(call_, error_);
-    const auto* property = read_property();
+    const auto property = read_property();
     if (!property) return 0;
-    const auto& row = property->x.property;
-    if (property->type != _SD_BUS_VTABLE_WRITABLE_PROPERTY) {
+    const auto& row = property->row->x.property;
+    if (property->row->type != _SD_BUS_VTABLE_WRITABLE_PROPERTY) {
       return refuse(error_, SD_BUS_ERROR_ACCESS_DENIED,
                     fmt::format("The {} property is read-only", row.member));
     }
@@ -96,20 +114,19 @@ class PropertyCall {
     int result = sd_bus_message_enter_container(call_, SD_BUS_TYPE_VARIANT, row.signature);
     if (result >= 0) {
       result = row.set(sd_bus_message_get_bus(call_), sd_bus_message_get_path(call_),
-                       object_.interface, row.member, call_, userdata_, error_);
+                       property->interface, row.member, call_, userdata_, error_);
     }
     if (result >= 0) result = sd_bus_reply_method_return(call_, "");
     return result < 0 ? result : 1;
   }
 
   /// The property that is meant; nothing if sd-bus and refuse_call() are to deal with it.
-  const sd_bus_vtable* read_property() {
+  std::optional<Member> read_property() {
     const char* interface = nullptr;
     const char* name = nullptr;
-    if (sd_bus_message_read(call_, "ss", &interface, &name) < 0) return nullptr;
+    if (sd_bus_message_read(call_, "ss", &interface, &name) < 0) return std::nullopt;
     any_interface_ = *interface == '\0';
-    if (!any_interface_ && text_or_empty(interface) != object_.interface) return nullptr;
-    return find_property(object_.vtable, name);
+    return find_member(object_, interface, name, is_property);
   }
 
   sd_bus_message* call_;
@@ -133,14 +150,14 @@ int check_call(sd_bus_message* message, void* userdata, sd_bus_error* error) {
   if (interface == dbus::kPropertiesInterface) {
     return PropertyCall{message, *object, userdata, error}.check();
   }
-  if (!interface.empty() && interface != object->interface) return 0;
-  const auto* method = find_method(object->vtable, sd_bus_message_get_member(message));
-  if (!method) return 0;
-  if (!sd_bus_message_has_signature(message, method->x.method.signature)) {
+  const auto found = find_member(*object, interface, sd_bus_message_get_member(message), is_method);
+  if (!found) return 0;
+  const auto& method = found->row->x.method;
+  if (!sd_bus_message_has_signature(message, method.signature)) {
     return refuse_arguments(message, error);
   }
   // sd-bus finds no method for a call without an interface.
-  return interface.empty() ? method->x.method.handler(message, userdata, error) : 0;
+  return interface.empty() ? method.handler(message, userdata, error) : 0;
 }
 
 int refuse_call(sd_bus_message* call, void*, sd_bus_error* error) {

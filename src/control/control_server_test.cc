@@ -206,6 +206,49 @@ TEST_F(ControlServerTest, JobProperties) {
   EXPECT_EQ(get("stop_on"), "ok [ ]");
 }
 
+TEST_F(ControlServerTest, OurPropertiesOfAJobHaveAnInterfaceOfTheirOwn) {
+  harness.define("foo", "import A B\nimport C\ntmpfiles /x/\xE9.conf y.conf\nexec x");
+  const auto path = kJobs + "/foo";
+  const auto get_all = [&](const std::string& where, const char* interface) {
+    return client.call(where, dbus::kPropertiesInterface, "GetAll", text(interface));
+  };
+  const std::string ours = " [ import [ A B C ] ] [ tmpfiles [ /x/\xEF\xBF\xBD.conf y.conf ] ]";
+  EXPECT_EQ(client.get(path, dbus::kJobExtensionInterface, "import"), "ok [ A B C ]");
+  EXPECT_EQ(get_all(path, dbus::kJobExtensionInterface), "ok [" + ours + " ]");
+
+  // Upstart's interface is as it was; no interface means any.
+  const auto upstarts = get_all(path, dbus::kJobInterface);
+  EXPECT_EQ(upstarts.substr(0, 16), "ok [ [ name foo ");
+  EXPECT_EQ(upstarts.find("import"), std::string::npos);
+  EXPECT_EQ(get_all(path, "").size(), upstarts.size() + ours.size());
+  EXPECT_NE(get_all(path, "").find(ours), std::string::npos);
+  EXPECT_EQ(client.get(path, "", "import"), "ok [ A B C ]");
+  EXPECT_EQ(client.get(path, "", "name"), "ok foo");
+
+  const auto set = [&](const char* interface, const char* name = "import") {
+    return client.call(path, dbus::kPropertiesInterface, "Set", [&](sd_bus_message* message) {
+      return sd_bus_message_append(message, "ssv", interface, name, "as", 0);
+    });
+  };
+  const std::string read_only =
+      "org.freedesktop.DBus.Error.AccessDenied: The import property is read-only";
+  EXPECT_EQ(set(dbus::kJobExtensionInterface), read_only);
+  EXPECT_EQ(set(""), read_only);
+
+  // What belongs to the one interface is not found in the other, nor on other objects.
+  ASSERT_EQ(job("foo", "Start", environment_and_wait({}, false)), "ok " + path + "/_");
+  EXPECT_EQ(get_all(path + "/_", dbus::kJobExtensionInterface), "ok [ ]");
+  for (const auto& outcome : {client.get(path, dbus::kJobInterface, "import"),
+                              client.get(path, dbus::kJobExtensionInterface, "name"),
+                              client.get(path + "/_", dbus::kJobExtensionInterface, "import"),
+                              client.get(kManager, "", "import"), set(dbus::kJobInterface),
+                              set(dbus::kJobExtensionInterface, "name"),
+                              client.call(path, dbus::kJobExtensionInterface, "Start", text("x")),
+                              client.call(path, dbus::kJobExtensionInterface, "GetAllInstances")}) {
+    EXPECT_EQ(outcome.substr(0, outcome.find(':')), kUnknownMethod) << outcome;
+  }
+}
+
 TEST_F(ControlServerTest, ManagerProperties) {
   const auto set = [&](const char* interface, const char* name, const char* value) {
     return client.call(kManager, dbus::kPropertiesInterface, "Set", [&](sd_bus_message* message) {
@@ -261,10 +304,12 @@ TEST_F(ControlServerTest, IntrospectionNamesArgumentsAndChildren) {
   EXPECT_FALSE(contains(jobs_xml, "a_2db/_"));
   const auto job_xml = introspect(kJobs + "/a_2db");
   EXPECT_TRUE(contains(job_xml, "interface name=\"com.ubuntu.Upstart0_6.Job\""));
+  EXPECT_TRUE(contains(job_xml, "interface name=\"org.upkeep.Job\""));
   EXPECT_FALSE(contains(job_xml, "interface name=\"com.ubuntu.Upstart0_6.Instance\""));
   EXPECT_TRUE(contains(job_xml, "<node name=\"_\"/>"));
-  EXPECT_TRUE(contains(introspect(kJobs + "/a_2db/_"),
-                       "interface name=\"com.ubuntu.Upstart0_6.Instance\""));
+  const auto instance_xml = introspect(kJobs + "/a_2db/_");
+  EXPECT_TRUE(contains(instance_xml, "interface name=\"com.ubuntu.Upstart0_6.Instance\""));
+  EXPECT_FALSE(contains(instance_xml, "org.upkeep.Job"));
 }
 
 TEST_F(ControlServerTest, ReloadsTheConfiguration) {

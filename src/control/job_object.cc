@@ -1,4 +1,5 @@
-// com.ubuntu.Upstart0_6.Job (spec/control.md 1.5).
+// com.ubuntu.Upstart0_6.Job (spec/control.md 1.5), and org.upkeep.Job for the stanzas that Upstart
+// does not have.
 #include <string>
 #include <vector>
 
@@ -96,8 +97,9 @@ int append_expression(sd_bus_message* reply, const JobDefinition& job) {
   return append_condition(reply, (job.*member).get());
 }
 
-int append_emits(sd_bus_message* reply, const JobDefinition& job) {
-  return append_texts(reply, job.emits);
+template <std::vector<std::string> JobDefinition::*member>
+int append_list(sd_bus_message* reply, const JobDefinition& job) {
+  return append_texts(reply, job.*member);
 }
 
 constexpr sd_bus_vtable kVtable[] = {
@@ -122,8 +124,17 @@ constexpr sd_bus_vtable kVtable[] = {
     SD_BUS_PROPERTY("version", "s", property<append_optional<&JobDefinition::version>>, 0, 0),
     SD_BUS_PROPERTY("start_on", "aas", property<append_expression<&JobDefinition::start_on>>, 0, 0),
     SD_BUS_PROPERTY("stop_on", "aas", property<append_expression<&JobDefinition::stop_on>>, 0, 0),
-    SD_BUS_PROPERTY("emits", "as", property<append_emits>, 0, 0),
+    SD_BUS_PROPERTY("emits", "as", property<append_list<&JobDefinition::emits>>, 0, 0),
     SD_BUS_PROPERTY("usage", "s", property<append_optional<&JobDefinition::usage>>, 0, 0),
+    SD_BUS_VTABLE_END,
+};
+
+// Properties are named as the stanzas, and unlike any of Upstart's: GetAll without an interface
+// returns both.
+constexpr sd_bus_vtable kExtensionVtable[] = {
+    SD_BUS_VTABLE_START(0),
+    SD_BUS_PROPERTY("import", "as", property<append_list<&JobDefinition::imports>>, 0, 0),
+    SD_BUS_PROPERTY("tmpfiles", "as", property<append_list<&JobDefinition::tmpfiles>>, 0, 0),
     SD_BUS_VTABLE_END,
 };
 
@@ -131,6 +142,10 @@ constexpr sd_bus_vtable kVtable[] = {
 
 const sd_bus_vtable* job_vtable() {
   return kVtable;
+}
+
+const sd_bus_vtable* job_extension_vtable() {
+  return kExtensionVtable;
 }
 
 }  // namespace upkeep::control

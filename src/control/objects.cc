@@ -2,6 +2,8 @@
 // with the jobs that come and go.
 #include "control/objects.h"
 
+#include <algorithm>
+#include <array>
 #include <cassert>
 #include <cstdlib>
 #include <cstring>
@@ -11,17 +13,25 @@
 #include "dbus/names.h"
 
 namespace upkeep::control {
+namespace {
+
+const std::array kManagerInterfaces{Interface{dbus::kManagerInterface, manager_vtable()}};
+const std::array kJobInterfaces{Interface{dbus::kJobInterface, job_vtable()},
+                                Interface{dbus::kJobExtensionInterface, job_extension_vtable()}};
+const std::array kInstanceInterfaces{Interface{dbus::kInstanceInterface, instance_vtable()}};
+
+}  // namespace
 
 std::optional<Object> find_object(const Service& service, std::string_view path) {
-  if (path == dbus::kManagerPath) return Object{dbus::kManagerInterface, manager_vtable()};
+  if (path == dbus::kManagerPath) return Object{kManagerInterfaces};
   const auto name = parse_object_path(path);
   if (!name) return std::nullopt;
   const auto* job = service.manager->find_job(name->job);
   if (!job) return std::nullopt;
-  if (!name->instance) return Object{dbus::kJobInterface, job_vtable(), job};
+  if (!name->instance) return Object{kJobInterfaces, job};
   const auto* instance = job->find_instance(*name->instance);
   if (!instance) return std::nullopt;
-  return Object{dbus::kInstanceInterface, instance_vtable(), job, instance};
+  return Object{kInstanceInterfaces, job, instance};
 }
 
 const core::JobClass& job_at(const Service& service, const char* path) {
@@ -42,7 +52,8 @@ namespace {
 int find_with_interface(sd_bus*, const char* path, const char* interface, void* userdata,
                         void** found, sd_bus_error*) {
   const auto object = find_object(*static_cast<Service*>(userdata), path);
-  if (!object || std::strcmp(object->interface, interface) != 0) return 0;
+  const auto is_meant = [&](const Interface& one) { return std::strcmp(one.name, interface) == 0; };
+  if (!object || std::ranges::none_of(object->interfaces, is_meant)) return 0;
   *found = userdata;
   return 1;
 }
@@ -90,14 +101,13 @@ int export_objects(sd_bus* connection, Service& service) {
     result = sd_bus_add_object_vtable(connection, nullptr, dbus::kManagerPath,
                                       dbus::kManagerInterface, manager_vtable(), &service);
   }
-  if (result >= 0) {
-    result = sd_bus_add_fallback_vtable(connection, nullptr, dbus::kJobsPath, dbus::kJobInterface,
-                                        job_vtable(), find_with_interface, &service);
-  }
-  if (result >= 0) {
-    result =
-        sd_bus_add_fallback_vtable(connection, nullptr, dbus::kJobsPath, dbus::kInstanceInterface,
-                                   instance_vtable(), find_with_interface, &service);
+  for (const auto& interfaces : {std::span<const Interface>{kJobInterfaces},
+                                 std::span<const Interface>{kInstanceInterfaces}}) {
+    for (const auto& [name, vtable] : interfaces) {
+      if (result < 0) return result;
+      result = sd_bus_add_fallback_vtable(connection, nullptr, dbus::kJobsPath, name, vtable,
+                                          find_with_interface, &service);
+    }
   }
   if (result >= 0) {
     result =

@@ -1,9 +1,10 @@
-// The three interfaces of spec/control.md 1.4 to 1.6, and the one of the bus driver, as tables.
-// The handlers behind them live in manager_object.cc, job_object.cc, instance_object.cc and
-// driver_object.cc; each gets the Service as its userdata.
+// The interfaces of spec/control.md 1.4 to 1.6, ours beside them, and the one of the bus driver, as
+// tables. The handlers behind them live in manager_object.cc, job_object.cc, instance_object.cc
+// and driver_object.cc; each gets the Service as its userdata.
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include <systemd/sd-bus.h>
@@ -14,14 +15,21 @@ namespace upkeep::control {
 
 [[nodiscard]] const sd_bus_vtable* manager_vtable();
 [[nodiscard]] const sd_bus_vtable* job_vtable();
+/// What a job says in stanzas that are not Upstart's.
+[[nodiscard]] const sd_bus_vtable* job_extension_vtable();
 [[nodiscard]] const sd_bus_vtable* instance_vtable();
 /// What busctl, gdbus and dbus-send expect of the other end even without a bus.
 [[nodiscard]] const sd_bus_vtable* driver_vtable();
 
+/// Some members of an object, by the name they have on the wire.
+struct Interface {
+  const char* name;
+  const sd_bus_vtable* vtable;
+};
+
 /// An object that exists now.
 struct Object {
-  const char* interface;
-  const sd_bus_vtable* vtable;
+  std::span<const Interface> interfaces;        ///< Upstart's, then ours
   const core::JobClass* job = nullptr;          ///< jobs and instances
   const core::JobInstance* instance = nullptr;  ///< instances only
 };

@@ -2,6 +2,44 @@
 #include "core/service_manager.h"
 
 namespace upkeep::core {
+namespace {
+
+/// Whether a process in this role may be alive in this state (spec/runtime.md 1.4): only main
+/// outlives the state it was started for.
+bool may_run(ProcessType type, State state) {
+  switch (type) {
+    case ProcessType::Security:
+    case ProcessType::Tmpfiles: return state == State::Security;
+    case ProcessType::PreStart: return state == State::PreStart;
+    case ProcessType::PostStart: return state == State::PostStart;
+    case ProcessType::PreStop: return state == State::PreStop;
+    case ProcessType::PostStop: return state == State::PostStop;
+    case ProcessType::Main:
+      return state == State::Spawned || state == State::PostStart || state == State::Running ||
+             state == State::PreStop || state == State::Stopping || state == State::Killed;
+  }
+  return false;
+}
+
+/// No process outlives its state, and no instance rests where nothing will move it on.
+Result<void> check_processes(const JobInstance& instance) {
+  const auto state = instance.state();
+  const bool main_holds = state == State::Spawned || state == State::Killed;
+  bool held = state == State::Starting || state == State::Stopping || state == State::Running;
+  for (const auto type : conf::kAllProcessTypes) {
+    if (!instance.process(type).spawn) continue;
+    if (!may_run(type, state)) {
+      return failure(fmt::format("{}: its {} process is alive in state {}", instance.title(),
+                                 conf::to_string(type), to_string(state)));
+    }
+    if (type != ProcessType::Main || main_holds) held = true;
+  }
+  if (held) return {};
+  return failure(
+      fmt::format("{}: rests in {}, which waits for nothing", instance.title(), to_string(state)));
+}
+
+}  // namespace
 
 Result<void> ServiceManager::check_invariants() const {
   std::map<const Event*, std::size_t> references;
@@ -46,6 +84,7 @@ Result<void> ServiceManager::check_invariants() const {
           !main.spawn) {
         return failure(title + ": running without its main process (Q1, Q7)");
       }
+      if (auto sound = check_processes(*instance); !sound) return sound;
       for (const auto type : conf::kAllProcessTypes) {
         const auto id = instance->process(type).spawn;
         if (!id) continue;

@@ -13,4 +13,18 @@ std::string JobInstance::title() const {
   return name_.empty() ? job_->name() : fmt::format("{} ({})", job_->name(), name_);
 }
 
+bool JobInstance::waits_for_process() const {
+  const auto runs = [this](ProcessType type) { return static_cast<bool>(process(type).spawn); };
+  switch (state_) {
+    case State::Security: return runs(ProcessType::Security) || runs(ProcessType::Tmpfiles);
+    case State::PreStart: return runs(ProcessType::PreStart);
+    case State::Spawned:
+    case State::Killed: return runs(ProcessType::Main);
+    case State::PostStart: return runs(ProcessType::PostStart);
+    case State::PreStop: return runs(ProcessType::PreStop);
+    case State::PostStop: return runs(ProcessType::PostStop);
+    default: return false;
+  }
+}
+
 }  // namespace upkeep::core

@@ -63,6 +63,8 @@ class JobInstance {
   }
   /// The pid in this role, or 0.
   [[nodiscard]] pid_t pid(ProcessType type) const { return process(type).pid; }
+  /// Whether a process runs that the present state waits for (spec/runtime.md 2.2, "ends when").
+  [[nodiscard]] bool waits_for_process() const;
 
  private:
   friend class ServiceManager;

@@ -105,14 +105,7 @@ void ServiceManager::process_ended(JobInstance& instance, ProcessType type, cons
     case ProcessType::PreStop:
     case ProcessType::Security: break;  // their status does not matter
   }
-  advance_unless_shared(instance);
-}
-
-/// Security and Tmpfiles share a state, which is left when both have ended.
-void ServiceManager::advance_unless_shared(JobInstance& instance) {
-  const bool shared = instance.process(ProcessType::Security).spawn ||
-                      instance.process(ProcessType::Tmpfiles).spawn;
-  if (!shared) advance(instance);
+  if (!instance.waits_for_process()) advance(instance);
 }
 
 void ServiceManager::main_ended(JobInstance& instance, const ProcessEnd& end) {
@@ -122,8 +115,7 @@ void ServiceManager::main_ended(JobInstance& instance, const ProcessEnd& end) {
     return;
   }
   // A post-start or pre-stop process is waited for before the state moves on.
-  const bool stays = instance.process(ProcessType::PostStart).spawn ||
-                     instance.process(ProcessType::PreStop).spawn;
+  const bool stays = instance.waits_for_process();
   const auto& limit = instance.job().definition().respawn_limit;
   switch (judge_main_end(instance, end)) {
     case MainEnd::Expected: break;
@@ -199,7 +191,7 @@ void ServiceManager::spawn_failed(JobInstance& instance, ProcessType type,
     fail(instance, {type, std::nullopt, std::nullopt});
     set_goal(instance, Goal::Stop);
   }
-  advance_unless_shared(instance);
+  if (!instance.waits_for_process()) advance(instance);
 }
 
 void ServiceManager::log_end(const JobInstance& instance, ProcessType type, pid_t pid,

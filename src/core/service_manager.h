@@ -162,7 +162,6 @@ class ServiceManager {
   void main_stopped(JobInstance& instance, int signal);
   void main_forked(JobInstance& instance, pid_t child);
   void main_executed(JobInstance& instance);
-  void advance_unless_shared(JobInstance& instance);
   void spawn_failed(JobInstance& instance, ProcessType type, const SpawnFailure& failure);
   void log_end(const JobInstance& instance, ProcessType type, pid_t pid, const ProcessEnd& end);
   void disarm_kill_timer(JobInstance& instance);

@@ -54,31 +54,30 @@ Facts ServiceManager::facts(const JobInstance& instance) {
 
 /// Performs what belongs to the state just entered. True if it is left again at once.
 bool ServiceManager::enter(JobInstance& instance, State from) {
-  const auto idle = [&](ProcessType type) { return !instance.process(type).spawn; };
   switch (instance.state_) {
     case State::Waiting: enter_waiting(instance); return false;
     case State::Starting: enter_starting(instance); return false;
     case State::SecuritySpawning:
       start_process(instance, ProcessType::Security);
-      start_process(instance, ProcessType::Tmpfiles);  // not Upstart's: before pre-start, as said
+      start_process(instance, ProcessType::Tmpfiles);  // not Upstart's; beside Security
       return true;
-    case State::Security: return idle(ProcessType::Security) && idle(ProcessType::Tmpfiles);
     case State::PreStarting: start_process(instance, ProcessType::PreStart); return true;
-    case State::PreStart: return idle(ProcessType::PreStart);
     case State::Spawning: start_process(instance, ProcessType::Main); return true;
-    case State::Spawned: return idle(ProcessType::Main);
     case State::PostStarting: start_process(instance, ProcessType::PostStart); return true;
-    case State::PostStart: return idle(ProcessType::PostStart);
     case State::Running: enter_running(instance, from); return false;
     case State::PreStopping: start_process(instance, ProcessType::PreStop); return true;
-    case State::PreStop: return idle(ProcessType::PreStop);
     case State::Stopping:
       instance.restarting_ = false;  // the full cycle has begun
       queue_job_event(instance, "stopping", true);
       return false;
     case State::Killed: return enter_killed(instance);
     case State::PostStopping: start_process(instance, ProcessType::PostStop); return true;
-    case State::PostStop: return idle(ProcessType::PostStop);
+    case State::Security:
+    case State::PreStart:
+    case State::Spawned:
+    case State::PostStart:
+    case State::PreStop:
+    case State::PostStop: return !instance.waits_for_process();
   }
   return false;
 }

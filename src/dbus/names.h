@@ -12,6 +12,8 @@ inline constexpr const char* kJobsPath = "/com/ubuntu/Upstart/jobs";
 inline constexpr const char* kManagerInterface = "com.ubuntu.Upstart0_6";
 inline constexpr const char* kJobInterface = "com.ubuntu.Upstart0_6.Job";
 inline constexpr const char* kInstanceInterface = "com.ubuntu.Upstart0_6.Instance";
+/// Ours, beside Upstart's on the object of a job.
+inline constexpr const char* kJobExtensionInterface = "org.upkeep.Job";
 inline constexpr const char* kPropertiesInterface = "org.freedesktop.DBus.Properties";
 
 inline constexpr const char* kErrorUnknownJob = "com.ubuntu.Upstart0_6.Error.UnknownJob";

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "conf/parser.h"
 #include "os/platform_fixture.h"
 
 namespace upkeep::os {
@@ -328,6 +329,73 @@ TEST_F(LinuxPlatformTest, SecurityProcessGoesWithoutAttributes) {
   const auto id = spawn(job, ProcessType::Security);
   ASSERT_TRUE(run_until_ended(id));
   EXPECT_EQ(history(id), (History{"spawned", "exited 0"}));
+}
+
+class TmpfilesTest : public LinuxPlatformTest {
+ protected:
+  /// Puts a program in the place of systemd-tmpfiles, for the processes of this test.
+  void install(const std::string& text) {
+    std::filesystem::create_directory(path("bin"));
+    const auto program = path("bin/systemd-tmpfiles");
+    std::ofstream(program) << "#!/bin/sh\n" << text << '\n';
+    std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+    environment_ = {"PATH=" + path("bin") + ":/usr/bin:/bin"};
+  }
+  static conf::JobDefinition parsed(const std::string& text) {
+    auto job = conf::parse_job(text);
+    if (job) return std::move(job->definition);
+    ADD_FAILURE() << conf::format_diagnostic("the job of the test", job.error().front());
+    return {};
+  }
+};
+
+TEST_F(TmpfilesTest, RunsAsTheManagerItself) {
+  start({.default_umask = std::nullopt, .start_in_root = false});
+  const std::string look =
+      "id -u; pwd; ulimit -Sn; ulimit -c; umask; nice; cat /proc/self/oom_score_adj";
+  const auto own = output_of(script(look));
+  install(look);
+  auto job = parsed(
+      "tmpfiles a.conf\n"
+      "setuid no-such-user\nsetgid no-such-group\nchroot /nonexistent\nchdir /nonexistent\n"
+      "limit core 3 3\nlimit nofile 20 20\numask 071\nnice 7\noom score 500\n");
+  const auto id = spawn(job, ProcessType::Tmpfiles);
+  ASSERT_TRUE(run_until_ended(id));
+  EXPECT_EQ(history(id), (History{"spawned", "exited 0"}));
+  EXPECT_EQ(sink_.text(id.value), own);
+
+  job.process(ProcessType::PreStart) = {conf::Command::Form::Exec, "true"};
+  const auto other = spawn(job, ProcessType::PreStart);
+  ASSERT_TRUE(run_until_ended(other));
+  EXPECT_TRUE(history(other).front().starts_with("failed: ")) << "the other processes do not";
+}
+
+TEST_F(TmpfilesTest, GivesThePathsAsTheyAre) {
+  install("for one; do echo \"<$one>\"; done");
+  const auto job = parsed(R"(tmpfiles a.conf "/etc/b c.conf" '/d/$HOME' "it's" '`id`;*')");
+  const auto id = spawn(job, ProcessType::Tmpfiles);
+  ASSERT_TRUE(run_until_ended(id));
+  EXPECT_EQ(history(id), (History{"spawned", "exited 0"}));
+  EXPECT_EQ(sink_.text(id.value),
+            "<--create>\n<a.conf>\n</etc/b c.conf>\n</d/$HOME>\n<it's>\n<`id`;*>\n");
+}
+
+TEST_F(TmpfilesTest, EndsAsTheProgramEnds) {
+  install("echo impossible >&2; exit 73");
+  const auto id = spawn(parsed("tmpfiles a.conf\n"), ProcessType::Tmpfiles);
+  ASSERT_TRUE(run_until_ended(id));
+  EXPECT_EQ(history(id), (History{"spawned", "exited 73"}));
+  EXPECT_EQ(sink_.text(id.value), "impossible\n");
+}
+
+TEST_F(TmpfilesTest, WithoutTheProgramThereIsNothingToDo) {
+  for (const auto& variable : {"PATH=" + path("nothing"), std::string("PATH=")}) {
+    environment_ = {variable};
+    const auto id = spawn(parsed("tmpfiles a.conf\n"), ProcessType::Tmpfiles);
+    ASSERT_TRUE(run_until_ended(id));
+    EXPECT_EQ(history(id), (History{"spawned", "exited 0"})) << variable;
+    EXPECT_EQ(sink_.text(id.value), "") << variable;
+  }
 }
 
 TEST_F(LinuxPlatformTest, DebugStopsBeforeTheProgram) {

@@ -15,6 +15,7 @@ namespace {
 
 struct Job {
   std::vector<std::string> emits;
+  std::vector<std::string> imports;
   ConditionTree start_on;
   ConditionTree stop_on;
 };
@@ -28,7 +29,8 @@ Done<> load_job(client::Upstart& upstart, const std::string& path, Jobs& jobs) {
   auto stop_on = ConditionTree::create(configuration->stop_on);
   if (!stop_on) return error(fmt::format("{}: {}", configuration->name, stop_on.error().message));
   jobs.emplace(configuration->name,
-               Job{std::move(configuration->emits), std::move(*start_on), std::move(*stop_on)});
+               Job{std::move(configuration->emits), std::move(configuration->imports),
+                   std::move(*start_on), std::move(*stop_on)});
   return {};
 }
 
@@ -122,6 +124,9 @@ Done<> run_show_config(Invocation& invocation) {
   for (const auto& [name, job] : jobs) {
     invocation.print(name);
     for (const auto& event : job.emits) invocation.print(fmt::format("  emits {}", event));
+    for (const auto& variable : job.imports) {
+      invocation.print(fmt::format("  import {}", variable));
+    }
     print_condition(invocation, "start on", job.start_on);
     print_condition(invocation, "stop on", job.stop_on);
   }

@@ -78,6 +78,7 @@ class World {
     for (const auto* hook : {"pre-start", "post-start", "pre-stop", "post-stop"}) {
       if (dice_.chance(30)) text += fmt::format("{} exec hook\n", hook);
     }
+    if (dice_.chance(25)) text += "tmpfiles job.conf\n";
     if (dice_.chance(20)) text += "instance ${I:-x}\n";
     if (dice_.chance(5)) text += "instance $I\n";  // often there is no I
     if (dice_.chance(10)) text += dice_.pick<std::string>({"env I=a\n", "env I\n", "env I=\n"});

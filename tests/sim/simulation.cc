@@ -176,13 +176,28 @@ void Simulation::deliver(Arrival arrival) {
 
 // ---------------------------------------------------------------- simulated processes
 
+namespace {
+
+/// Whether one instance may start the second process while the first is alive: main goes on
+/// beside post-start and pre-stop, and what prepares the system runs side by side
+/// (spec/runtime.md 1.4).
+bool may_overlap(ProcessType first, ProcessType second) {
+  if (first == second) return false;
+  if (conf::serves_the_manager(first)) return conf::serves_the_manager(second);
+  return first == ProcessType::Main &&
+         (second == ProcessType::PostStart || second == ProcessType::PreStop);
+}
+
+}  // namespace
+
 void Simulation::spawn(core::SpawnRequest request) {
   const auto id = request.id;
   for (const auto& [other_id, other] : processes_) {
     if (other.request.definition->name == request.definition->name &&
-        other.request.instance == request.instance && other.request.type == request.type) {
-      report(fmt::format("two live {} processes of {}", conf::to_string(request.type),
-                         request.definition->name));
+        other.request.instance == request.instance &&
+        !may_overlap(other.request.type, request.type)) {
+      report(fmt::format("{} of {} is started while its {} is alive", conf::to_string(request.type),
+                         request.definition->name, conf::to_string(other.request.type)));
     }
   }
   note(fmt::format("spawn {} {}", request.definition->name, conf::to_string(request.type)));

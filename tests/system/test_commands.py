@@ -412,6 +412,29 @@ def test_usage(workers):
     assert workers.run("initctl", "usage", "web") == says("Usage: \n")
 
 
+def test_show_config(daemon):
+    daemon.job("plain", SERVICE)
+    daemon.job("web", """\
+        import DEVICE NAME
+        stop on down
+        emits web-up
+        start on stopped db RESULT=ok or (up and net)
+        tmpfiles web.conf
+        emits web-down
+        import SEAT
+        """)
+    head = "web\n  emits web-up\n  emits web-down\n  import DEVICE\n  import NAME\n  import SEAT\n"
+    web = f"{head}  start on (stopped db RESULT=ok or (up and net))\n  stop on down\n"
+    assert daemon.run("initctl", "show-config", "web") == says(web)
+    assert daemon.run("initctl", "show-config") == says("plain\n" + web)
+    assert daemon.run("initctl", "show-config", "-e", "web") == says(
+        head + "  start on stopped (job: db, env: RESULT=ok)\n  start on up (job:, env:)\n"
+        "  start on net (job:, env:)\n  stop on down (job:, env:)\n")
+    assert daemon.run("initctl", "check-config", "plain") == says("")
+    assert daemon.run("initctl", "show-config", "nosuch") == fails(
+        "initctl: Unknown job: nosuch\n")
+
+
 def test_reload_configuration_is_silent(daemon):
     assert daemon.run("initctl", "reload-configuration") == says("")
 
