@@ -3,9 +3,7 @@
 #include "os/job_files.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <expected>
 #include <memory>
 #include <system_error>
 
@@ -17,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/strings.h"
-#include "conf/parser.h"
+#include "os/job_file_reader.h"
 
 namespace upkeep::os {
 namespace {
@@ -39,45 +37,6 @@ bool is_shortage(int error) {
 
 bool is_absence(int error) {
   return error == ENOENT || error == ENOTDIR;
-}
-
-struct ReadError {
-  int number = 0;
-  std::string text;
-};
-
-std::unexpected<ReadError> read_error(int number) {
-  return std::unexpected(ReadError{number, "unable to read: " + words_of(number)});
-}
-
-std::unexpected<ReadError> too_large() {
-  return std::unexpected(
-      ReadError{EFBIG, fmt::format("file too large (more than {} bytes)", conf::kMaxJobFileBytes)});
-}
-
-/// Reads what is there, up to the bound, whatever size it was said to have.
-std::expected<std::string, ReadError> read_all(int fd) {
-  std::string text;
-  std::array<char, 16U << 10> part;
-  for (;;) {
-    const auto size = ::read(fd, part.data(), part.size());
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return read_error(errno);
-    if (size == 0) return text;
-    text.append(part.data(), static_cast<std::size_t>(size));
-    if (text.size() > conf::kMaxJobFileBytes) return too_large();
-  }
-}
-
-/// `flags` in addition to those that keep open() from blocking or taking a terminal.
-std::expected<std::string, ReadError> read_job_file(const std::string& path, int flags) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | flags));
-  if (!fd) return read_error(errno);
-  struct stat info {};
-  if (::fstat(fd.value(), &info) != 0) return read_error(errno);
-  if (!S_ISREG(info.st_mode)) return read_error(ENOENT);  // replaced since we looked
-  if (static_cast<std::size_t>(info.st_size) > conf::kMaxJobFileBytes) return too_large();
-  return read_all(fd.value());
 }
 
 /// Adds the names in a directory. 0, or an errno.
@@ -300,7 +259,10 @@ void JobFiles::take(const JobFileId& id, const std::string& path, const struct s
     return catalog_.remove(id);
   }
   auto text = read_job_file(path, id.kind == JobFileKind::Override ? O_NOFOLLOW : 0);
-  if (!text && is_absence(text.error().number)) return catalog_.remove(id);
+  // Gone or replaced since we looked.
+  if (!text && (is_absence(text.error().number) || is_no_regular_file(text.error()))) {
+    return catalog_.remove(id);
+  }
   if (!text && is_shortage(text.error().number)) {
     walk_is_complete_ = false;
     say(Priority::Error, path, text.error().text);
