@@ -22,10 +22,6 @@ namespace {
 
 using core::Priority;
 
-// Links can make a tree of any depth and width out of few directories.
-constexpr std::ptrdiff_t kMaxDepth = 40;
-constexpr std::size_t kMaxDirectories = 10'000;
-
 std::string words_of(int error) {
   return std::generic_category().message(error);
 }
