@@ -88,7 +88,7 @@ class Walk {
     if (type == DT_UNKNOWN) {
       struct stat info {};
       if (::lstat(path.c_str(), &info) != 0) return;  // gone
-      type = IFTODT(info.st_mode);
+      type = static_cast<unsigned char>(IFTODT(info.st_mode));
     }
     if (type == DT_DIR) {
       if (!os::is_ignored_directory(entry.name)) enter(path);

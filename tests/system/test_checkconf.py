@@ -92,7 +92,7 @@ def check(tmp_path):
 @pytest.fixture
 def bounded(check):
     """The same with a limit on memory, which sanitizers do not survive: the release build then."""
-    if upkeep.is_sanitized():
+    if upkeep.is_sanitized(program="init-checkconf"):
         check.program = os.path.join(upkeep.RELEASE_BIN, "init-checkconf")
         if not os.path.exists(check.program):
             pytest.skip("needs the release build, for the limit on memory")
