@@ -48,10 +48,11 @@ void warn(conf::ParsedJob& job, std::string_view stanza, conf::DiagnosticKind ki
           std::string message) {
   const auto place = place_of(job, stanza);
   if (!place) return;  // an override that leaves it as it is
-  job.warnings.push_back({kind, place->line, place->column, std::move(message), {}});
-  std::ranges::stable_sort(job.warnings, {}, [](const conf::Diagnostic& warning) {
+  const auto place_of_warning = [](const conf::Diagnostic& warning) {
     return conf::Position{warning.line, warning.column};
-  });
+  };
+  job.warnings.insert(std::ranges::upper_bound(job.warnings, *place, {}, place_of_warning),
+                      {kind, place->line, place->column, std::move(message), {}});
 }
 
 }  // namespace

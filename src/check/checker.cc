@@ -121,7 +121,7 @@ void Checker::check_file(const std::string& path, Text text) {
   report_.say_valid(file);
 }
 
-void Checker::refuse(UnreadFile file) {
+void Checker::refuse(const UnreadFile& file) {
   all_passed_ = false;
   report_.say_unread(file);
 }

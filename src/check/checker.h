@@ -30,7 +30,7 @@ class Checker {
 
   void check_directory(const std::string& path);
   void check_file(const std::string& path, Text text);
-  void refuse(UnreadFile file);
+  void refuse(const UnreadFile& file);
   [[nodiscard]] bool checks_scripts() const;
 
   const CommandLine& settings_;

@@ -65,7 +65,9 @@ class Walk {
   std::optional<Identity> list(const std::string& path, std::vector<Entry>& entries) const {
     const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), &::closedir);
     struct stat info {};
-    if (!directory || ::fstat(::dirfd(directory.get()), &info) != 0) return refuse(path, errno);
+    if (!directory) return refuse(path, errno);
+    const int fd = ::dirfd(directory.get());
+    if (fd < 0 || ::fstat(fd, &info) != 0) return refuse(path, errno);
     for (;;) {
       errno = 0;
       const auto* const entry = ::readdir(directory.get());
