@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/strings.h"
+#include "conf/parser.h"
 #include "os/job_file_reader.h"
 
 namespace upkeep::os {
