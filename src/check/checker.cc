@@ -18,6 +18,7 @@ namespace {
 
 using conf::Command;
 using conf::ProcessType;
+using os::ReadError;
 
 std::optional<os::JobFileKind> kind_of(std::string_view path) {
   const auto slash = path.rfind('/');
@@ -37,8 +38,9 @@ bool exists(const std::string& path) {
 }
 
 /// Why a file was not read, in both wordings.
-UnreadFile unread(const std::string& path, const os::ReadError& error) {
-  const bool is_missing = error.number == ENOENT || error.number == ENOTDIR;
+UnreadFile unread(const std::string& path, const ReadError& error) {
+  const bool is_missing = error.instead == ReadError::Instead::Nothing &&
+                          (error.number == ENOENT || error.number == ENOTDIR);
   auto sentence = is_missing ? fmt::format("File {} does not exist", printable(path))
                              : fmt::format("File {}: {}", printable(path), error.text);
   return {path, std::move(sentence), error.text, error.number == EFBIG};
@@ -89,12 +91,13 @@ std::vector<ShellError> find_shell_errors(const conf::JobDefinition& job) {
 void Checker::check_operand(const std::string& operand) {
   if (kind_of(operand)) {
     auto text = os::read_job_file(operand);
-    if (!text && text.error().number == EISDIR) return check_directory(operand);
+    if (!text && text.error().instead == ReadError::Instead::Directory)
+      return check_directory(operand);
     checks_single_file_ = settings_.operands.size() == 1;
     return check_file(operand, std::move(text));
   }
   if (is_directory(operand)) return check_directory(operand);
-  if (!exists(operand)) return refuse(unread(operand, {ENOENT, "no such file or directory"}));
+  if (!exists(operand)) return refuse(unread(operand, {ENOENT, "no such file or directory", {}}));
   constexpr auto kWrongName = "File must end in .conf";
   refuse({operand, kWrongName, kWrongName});
 }

@@ -17,14 +17,16 @@
 namespace upkeep::os {
 namespace {
 
+using Instead = ReadError::Instead;
+
 std::unexpected<ReadError> failed(int number) {
   return std::unexpected(
-      ReadError{number, "unable to read: " + std::generic_category().message(number)});
+      ReadError{number, "unable to read: " + std::generic_category().message(number), {}});
 }
 
 std::unexpected<ReadError> too_large() {
-  return std::unexpected(
-      ReadError{EFBIG, fmt::format("file too large (more than {} bytes)", conf::kMaxJobFileBytes)});
+  return std::unexpected(ReadError{
+      EFBIG, fmt::format("file too large (more than {} bytes)", conf::kMaxJobFileBytes), {}});
 }
 
 /// Reads what is there, up to the bound, even if the size it was said to have is not true.
@@ -48,17 +50,15 @@ std::expected<std::string, ReadError> read_all(int fd, std::size_t said) {
 
 }  // namespace
 
-bool is_no_regular_file(const ReadError& error) {
-  return error.number == EISDIR || error.number == ENOTSUP;
-}
-
 std::expected<std::string, ReadError> read_job_file(const std::string& path, int flags) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | flags));
   if (!fd) return failed(errno);
   struct stat info {};
   if (::fstat(fd.value(), &info) != 0) return failed(errno);
-  if (S_ISDIR(info.st_mode)) return std::unexpected(ReadError{EISDIR, "is a directory"});
-  if (!S_ISREG(info.st_mode)) return std::unexpected(ReadError{ENOTSUP, "not a regular file"});
+  if (!S_ISREG(info.st_mode)) {
+    const auto instead = S_ISDIR(info.st_mode) ? Instead::Directory : Instead::Special;
+    return std::unexpected(ReadError{ENOENT, "not a regular file", instead});
+  }
   const auto size = static_cast<std::size_t>(info.st_size);
   if (size > conf::kMaxJobFileBytes) return too_large();
   return read_all(fd.value(), size);

@@ -8,14 +8,15 @@ namespace upkeep::os {
 
 /// Why a file was not read.
 struct ReadError {
+  /// What is there instead of a regular file.
+  enum class Instead { Nothing, Directory, Special };
+
   /// An errno. Of our own making are EFBIG (beyond conf::kMaxJobFileBytes, nothing was read), and
-  /// for what is no regular file EISDIR (a directory) or ENOTSUP (a device, a fifo, a socket).
+  /// ENOENT where something else is there instead.
   int number = 0;
   std::string text;  ///< ready to be shown after the path
+  Instead instead = Instead::Nothing;
 };
-
-/// Whether what stands there is something other than a regular file.
-[[nodiscard]] bool is_no_regular_file(const ReadError& error);
 
 /// The text of a regular file, up to conf::kMaxJobFileBytes. Never waits for another process and
 /// takes no terminal. `flags` are added to those of open().

@@ -256,10 +256,7 @@ void JobFiles::take(const JobFileId& id, const std::string& path, const struct s
     return catalog_.remove(id);
   }
   auto text = read_job_file(path, id.kind == JobFileKind::Override ? O_NOFOLLOW : 0);
-  // Gone or replaced since we looked.
-  if (!text && (is_absence(text.error().number) || is_no_regular_file(text.error()))) {
-    return catalog_.remove(id);
-  }
+  if (!text && is_absence(text.error().number)) return catalog_.remove(id);
   if (!text && is_shortage(text.error().number)) {
     walk_is_complete_ = false;
     say(Priority::Error, path, text.error().text);
