@@ -1,6 +1,7 @@
 // The script goes through a file in memory, not a pipe, so that nobody has to feed it.
 #include "check/shell.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
