@@ -12,8 +12,8 @@ namespace {
 class Reader {
  public:
   Reader(std::span<const std::string> words, std::span<const Option> options,
-         UnknownOptions unknown)
-      : words_(words), options_(options), unknown_(unknown) {}
+         UnknownOptions unknown, LongNames long_names)
+      : words_(words), options_(options), unknown_(unknown), long_names_(long_names) {}
 
   Result<std::vector<std::string>> read(ArgumentOrder order) {
     std::vector<std::string> arguments;
@@ -28,7 +28,7 @@ class Reader {
         if (order == ArgumentOrder::OptionsFirst) take_rest(arguments);
         continue;
       }
-      const auto done = word[1] == '-' ? read_long(word) : read_cluster(word);
+      const auto done = is_long(word) ? read_long(word) : read_cluster(word);
       if (!done) return std::unexpected(done.error());
     }
     return arguments;
@@ -41,11 +41,15 @@ class Reader {
     next_ = words_.size();
   }
 
+  bool is_long(std::string_view word) const {
+    if (word[1] == '-') return true;
+    return long_names_ == LongNames::OneDashToo && find_long(word.substr(0, word.find('=')));
+  }
+
   Result<void> read_long(std::string_view word) {
     const auto equals = word.find('=');
     const auto spelled = word.substr(0, equals);
-    const auto* option =
-        find([&](const Option& row) { return !row.name.empty() && row.name == spelled.substr(2); });
+    const auto* option = find_long(spelled);
     if (!option) return refuse(spelled);
     if (equals == std::string_view::npos) return apply(*option, spelled, std::nullopt);
     if (option->parameter.empty()) return failure(fmt::format("unexpected argument: {}", word));
@@ -86,6 +90,12 @@ class Reader {
     return failure(fmt::format("invalid option: {}", spelled));
   }
 
+  /// The option of a long name with its dashes.
+  const Option* find_long(std::string_view spelled) const {
+    const auto name = spelled.substr(spelled.starts_with("--") ? 2 : 1);
+    return find([&](const Option& row) { return !row.name.empty() && row.name == name; });
+  }
+
   template <typename Predicate>
   const Option* find(Predicate matches) const {
     const auto found = std::ranges::find_if(options_, matches);
@@ -95,6 +105,7 @@ class Reader {
   std::span<const std::string> words_;
   std::span<const Option> options_;
   UnknownOptions unknown_;
+  LongNames long_names_;
   std::size_t next_ = 0;
 };
 
@@ -109,8 +120,8 @@ std::string spelling(const Option& option) {
 
 Result<std::vector<std::string>> read_options(std::span<const std::string> words,
                                               std::span<const Option> options, ArgumentOrder order,
-                                              UnknownOptions unknown) {
-  return Reader(words, options, unknown).read(order);
+                                              UnknownOptions unknown, LongNames long_names) {
+  return Reader(words, options, unknown, long_names).read(order);
 }
 
 std::string describe_options(std::span<const Option> options) {

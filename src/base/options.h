@@ -33,13 +33,20 @@ enum class ArgumentOrder {
   OptionsFirst  ///< the first argument ends the options; the rest is returned as it is
 };
 
+/// How long names may be written.
+enum class LongNames {
+  TwoDashes,
+  OneDashToo  ///< `-quiet` and `-quiet=V` as well, taken before a cluster of letters
+};
+
 /// Applies the options among `words` (the command line without the program's name) and returns the
 /// arguments. Long options must be spelled in full; values are written `--name=V`, `--name V`,
 /// `-nV` or `-n V`; letters may be clustered; `--` ends the options.
 /// Fails with `invalid option: X`, `missing argument: X` or `unexpected argument: --x=y`.
 [[nodiscard]] Result<std::vector<std::string>> read_options(
     std::span<const std::string> words, std::span<const Option> options,
-    ArgumentOrder order = ArgumentOrder::Mixed, UnknownOptions unknown = UnknownOptions::Refuse);
+    ArgumentOrder order = ArgumentOrder::Mixed, UnknownOptions unknown = UnknownOptions::Refuse,
+    LongNames long_names = LongNames::TwoDashes);
 
 /// The options as `--help` lists them: one indented line each, in the order of the table.
 [[nodiscard]] std::string describe_options(std::span<const Option> options);

@@ -18,10 +18,11 @@ class OptionsTest : public testing::Test {
   }
 
   Result<Words> read(const Words& words, ArgumentOrder order = ArgumentOrder::Mixed,
-                     UnknownOptions unknown = UnknownOptions::Refuse) {
+                     UnknownOptions unknown = UnknownOptions::Refuse,
+                     LongNames long_names = LongNames::TwoDashes) {
     const std::vector<Option> table{flag('q', "quiet"), flag('n', "no-wait"), valued('i', "ignore"),
                                     valued(0, "dest"), flag('x', {})};
-    return read_options(words, table, order, unknown);
+    return read_options(words, table, order, unknown, long_names);
   }
 
   std::string error(const Words& words) {
@@ -94,6 +95,22 @@ TEST_F(OptionsTest, UnknownOnesMayBeSkipped) {
                 .value(),
             Words{"quiet"});
   EXPECT_EQ(applied_, (Words{"quiet=", "dest=a"}));
+}
+
+TEST_F(OptionsTest, LongNamesMayHaveOneDash) {
+  const auto read_short = [this](const Words& words) {
+    return read(words, ArgumentOrder::Mixed, UnknownOptions::Refuse, LongNames::OneDashToo);
+  };
+  EXPECT_EQ(read_short({"-quiet", "-dest", "-ignore", "-ignore=1", "--ignore=2", "a"}).value(),
+            Words{"a"});
+  EXPECT_EQ(applied_, (Words{"quiet=", "dest=-ignore", "ignore=1", "ignore=2"}));
+  applied_.clear();
+  EXPECT_EQ(read_short({"-qn", "-i3", "-iquiet", "--", "-quiet"}).value(), Words{"-quiet"});
+  EXPECT_EQ(applied_, (Words{"quiet=", "no-wait=", "ignore=3", "ignore=quiet"}));
+  EXPECT_EQ(read_short({"-quiet=1"}).error().message, "unexpected argument: -quiet=1");
+  EXPECT_EQ(read_short({"-dest"}).error().message, "missing argument: -dest");
+  EXPECT_EQ(read_short({"-zuiet"}).error().message, "invalid option: -z");
+  EXPECT_EQ(read({"-quiet"}).error().message, "invalid option: -u");
 }
 
 TEST_F(OptionsTest, HelpIsAlignedAndLeavesOutTheHidden) {

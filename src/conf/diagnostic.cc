@@ -61,6 +61,14 @@ constexpr std::size_t kShownBefore = 60;
 constexpr std::size_t kShownAfter = 40;
 
 std::string_view line_of(std::string_view text, int number) {
+  // By blocks first: a hostile text has a thousand errors behind a million lines.
+  constexpr std::size_t kBlock = 4096;
+  while (text.size() > kBlock) {
+    const auto lines = std::ranges::count(text.substr(0, kBlock), '\n');
+    if (lines >= number - 1) break;
+    number -= static_cast<int>(lines);
+    text.remove_prefix(kBlock);
+  }
   for (; number > 1; --number) {
     const auto end = text.find('\n');
     if (end == std::string_view::npos) return {};

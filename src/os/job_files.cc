@@ -3,9 +3,7 @@
 #include "os/job_files.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <expected>
 #include <memory>
 #include <system_error>
 
@@ -18,15 +16,12 @@
 
 #include "base/strings.h"
 #include "conf/parser.h"
+#include "os/job_file_reader.h"
 
 namespace upkeep::os {
 namespace {
 
 using core::Priority;
-
-// Links can make a tree of any depth and width out of few directories.
-constexpr std::ptrdiff_t kMaxDepth = 40;
-constexpr std::size_t kMaxDirectories = 10'000;
 
 std::string words_of(int error) {
   return std::generic_category().message(error);
@@ -39,45 +34,6 @@ bool is_shortage(int error) {
 
 bool is_absence(int error) {
   return error == ENOENT || error == ENOTDIR;
-}
-
-struct ReadError {
-  int number = 0;
-  std::string text;
-};
-
-std::unexpected<ReadError> read_error(int number) {
-  return std::unexpected(ReadError{number, "unable to read: " + words_of(number)});
-}
-
-std::unexpected<ReadError> too_large() {
-  return std::unexpected(
-      ReadError{EFBIG, fmt::format("file too large (more than {} bytes)", conf::kMaxJobFileBytes)});
-}
-
-/// Reads what is there, up to the bound, whatever size it was said to have.
-std::expected<std::string, ReadError> read_all(int fd) {
-  std::string text;
-  std::array<char, 16U << 10> part;
-  for (;;) {
-    const auto size = ::read(fd, part.data(), part.size());
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return read_error(errno);
-    if (size == 0) return text;
-    text.append(part.data(), static_cast<std::size_t>(size));
-    if (text.size() > conf::kMaxJobFileBytes) return too_large();
-  }
-}
-
-/// `flags` in addition to those that keep open() from blocking or taking a terminal.
-std::expected<std::string, ReadError> read_job_file(const std::string& path, int flags) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | flags));
-  if (!fd) return read_error(errno);
-  struct stat info {};
-  if (::fstat(fd.value(), &info) != 0) return read_error(errno);
-  if (!S_ISREG(info.st_mode)) return read_error(ENOENT);  // replaced since we looked
-  if (static_cast<std::size_t>(info.st_size) > conf::kMaxJobFileBytes) return too_large();
-  return read_all(fd.value());
 }
 
 /// Adds the names in a directory. 0, or an errno.

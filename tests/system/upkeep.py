@@ -38,9 +38,9 @@ def shared_folder():
     return None
 
 
-def is_sanitized(directory=None):
+def is_sanitized(directory=None, program="upkeepd"):
     """Whether the programs are built with a sanitizer, which makes them several times slower."""
-    with open(os.path.join(directory or BIN, "upkeepd"), "rb") as file:
+    with open(os.path.join(directory or BIN, program), "rb") as file:
         return b"__asan_init" in file.read()
 
 

@@ -1,0 +1,138 @@
+#include "check/checker.h"
+
+#include <array>
+#include <cerrno>
+#include <optional>
+#include <utility>
+
+#include "check/job_tree.h"
+#include "check/shell.h"
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include "base/strings.h"
+#include "os/job_file_names.h"
+
+namespace upkeep::check {
+namespace {
+
+using conf::Command;
+using conf::ProcessType;
+using os::ReadError;
+
+std::optional<os::JobFileKind> kind_of(std::string_view path) {
+  const auto slash = path.rfind('/');
+  const auto name = slash == std::string_view::npos ? path : path.substr(slash + 1);
+  const auto file = os::job_file({}, name);
+  return file ? std::optional(file->kind) : std::nullopt;
+}
+
+bool is_directory(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+bool exists(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
+/// Why a file was not read, in both wordings.
+UnreadFile unread(const std::string& path, const ReadError& error) {
+  const bool is_missing = error.instead == ReadError::Instead::Nothing &&
+                          (error.number == ENOENT || error.number == ENOTDIR);
+  auto sentence = is_missing ? fmt::format("File {} does not exist", printable(path))
+                             : fmt::format("File {}: {}", printable(path), error.text);
+  return {path, std::move(sentence), error.text, error.number == EFBIG};
+}
+
+/// The job of the .conf beside an override, if it is there and valid.
+std::optional<conf::JobDefinition> base_of(std::string_view override_path) {
+  override_path.remove_suffix(std::string_view("override").size());
+  const auto text = os::read_job_file(std::string(override_path) + "conf");
+  if (!text) return std::nullopt;
+  auto job = conf::parse_job(*text);
+  if (!job) return std::nullopt;
+  return std::move(job->definition);
+}
+
+/// An override is judged by what it makes of the job below it.
+std::expected<void, conf::Errors> parse_into(ValidFile& file) {
+  auto alone = conf::parse_job(file.text);
+  if (!alone) return std::unexpected(std::move(alone.error()));
+  file.job = *std::move(alone);
+  if (kind_of(file.path) != os::JobFileKind::Override) return {};
+  const auto base = base_of(file.path);
+  if (!base) return {};
+  auto together = conf::parse_override(*base, file.text);
+  if (!together) return std::unexpected(std::move(together.error()));
+  file.own = std::exchange(file.job, *std::move(together)).definition;
+  return {};
+}
+
+/// The sections in the order in which the original looks at them.
+std::vector<ShellError> find_shell_errors(const conf::JobDefinition& job) {
+  constexpr std::array kSections{ProcessType::PreStart, ProcessType::PostStart, ProcessType::Main,
+                                 ProcessType::PreStop, ProcessType::PostStop};
+  std::vector<ShellError> errors;
+  for (const auto type : kSections) {
+    const auto& command = job.process(type);
+    if (!command || command->form != Command::Form::Script) continue;
+    auto lines = find_shell_error(command->text);
+    if (!lines) continue;
+    const auto section = type == ProcessType::Main ? "script" : to_string(type);
+    errors.push_back({std::string(section), *std::move(lines)});
+  }
+  return errors;
+}
+
+}  // namespace
+
+void Checker::check_operand(const std::string& operand) {
+  if (kind_of(operand)) {
+    auto text = os::read_job_file(operand);
+    if (!text && text.error().instead == ReadError::Instead::Directory)
+      return check_directory(operand);
+    checks_single_file_ = settings_.operands.size() == 1;
+    return check_file(operand, std::move(text));
+  }
+  if (is_directory(operand)) return check_directory(operand);
+  if (!exists(operand)) return refuse(unread(operand, {ENOENT, "no such file or directory", {}}));
+  constexpr auto kWrongName = "File must end in .conf";
+  refuse({operand, kWrongName, kWrongName});
+}
+
+void Checker::check_directory(const std::string& path) {
+  const auto check = [this](const std::string& file) { check_file(file, os::read_job_file(file)); };
+  const auto complain = [this](const std::string& place, std::string reason) {
+    refuse({place, fmt::format("{}: {}", printable(place), reason), reason});
+  };
+  walk_job_files(path, check, complain);
+}
+
+void Checker::check_file(const std::string& path, Text text) {
+  if (!text) return refuse(unread(path, text.error()));
+  ValidFile file{.path = path, .text = *std::move(text), .job = {}, .own = {}, .shell_errors = {}};
+  if (const auto parsed = parse_into(file); !parsed) {
+    all_passed_ = false;
+    return report_.say_invalid(path, file.text, parsed.error());
+  }
+  warn_of_unknown_accounts(accounts_, file.job);
+  file.is_refused_for_warnings = settings_.strict && !file.job.warnings.empty();
+  if (checks_scripts()) file.shell_errors = find_shell_errors(file.definition());
+  if (!file.passes()) all_passed_ = false;
+  report_.say_valid(file);
+}
+
+void Checker::refuse(const UnreadFile& file) {
+  all_passed_ = false;
+  report_.say_unread(file);
+}
+
+bool Checker::checks_scripts() const {
+  using enum CommandLine::Scripts;
+  if (settings_.scripts != OfSingleFile) return settings_.scripts == Always;
+  return checks_single_file_ && settings_.form == CommandLine::Form::Human;
+}
+
+}  // namespace upkeep::check

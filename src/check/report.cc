@@ -1,0 +1,130 @@
+#include "check/report.h"
+
+#include "check/job_json.h"
+#include <fmt/format.h>
+
+#include "base/json.h"
+#include "base/strings.h"
+
+namespace upkeep::check {
+namespace {
+
+class ReportInWords : public Report {
+ public:
+  ReportInWords(Output& output, conf::Colour colour) : output_(output), colour_(colour) {}
+
+  void say_valid(const ValidFile& file) override {
+    if (file.is_refused_for_warnings) {
+      say_error(fmt::format("File {}: refused because of warnings:", printable(file.path)));
+    } else if (file.passes()) {
+      output_.print(fmt::format("File {}: syntax ok\n", printable(file.path)));
+    }
+    show(file.path, file.text, file.job.warnings);
+    for (const auto& error : file.shell_errors) {
+      say_error(fmt::format("File {}: shell syntax invalid in {} section:", printable(file.path),
+                            error.section));
+      output_.complain(error.lines);
+    }
+  }
+
+  void say_invalid(std::string_view path, std::string_view text,
+                   const conf::Errors& errors) override {
+    say_error(fmt::format("File {}: syntax invalid:", printable(path)));
+    show(path, text, errors);
+  }
+
+  void say_unread(const UnreadFile& file) override { say_error(file.sentence); }
+
+ private:
+  void say_error(std::string_view sentence) {
+    output_.complain(fmt::format("ERROR: {}\n", sentence));
+  }
+
+  void show(std::string_view path, std::string_view text,
+            const std::vector<conf::Diagnostic>& diagnostics) {
+    for (const auto& one : diagnostics) {
+      output_.complain(conf::show_diagnostic(path, text, one, colour_));
+    }
+  }
+
+  Output& output_;
+  conf::Colour colour_;
+};
+
+class ReportInJson : public Report {
+ public:
+  explicit ReportInJson(Output& output) : output_(output) {}
+
+  void say_valid(const ValidFile& file) override {
+    JsonWriter json = begin(file.path, true);
+    json.key("job");
+    write_job(json, file.definition());
+    json.key("warnings");
+    write_diagnostics(json, file.job.warnings);
+    if (!file.shell_errors.empty()) write_shell_errors(json, file.shell_errors);
+    end(json);
+  }
+
+  void say_invalid(std::string_view path, std::string_view, const conf::Errors& errors) override {
+    JsonWriter json = begin(path, false);
+    json.key("errors");
+    write_diagnostics(json, errors);
+    end(json);
+  }
+
+  void say_unread(const UnreadFile& file) override {
+    using Kind = conf::DiagnosticKind;
+    const int place = file.is_too_large ? 1 : 0;
+    JsonWriter json = begin(file.path, false);
+    json.key("errors");
+    json.begin_array();
+    write_diagnostic(json, place, place,
+                     file.is_too_large ? to_string(Kind::FileTooLarge) : "SystemError",
+                     file.reason);
+    json.end_array();
+    end(json);
+  }
+
+ private:
+  JsonWriter begin(std::string_view path, bool ok) {
+    line_.clear();
+    JsonWriter json(line_);
+    json.begin_object();
+    json.member("file", path);
+    json.member("ok", ok);
+    return json;
+  }
+
+  void end(JsonWriter& json) {
+    json.end_object();
+    line_ += '\n';
+    output_.print(line_);
+  }
+
+  static void write_shell_errors(JsonWriter& json, const std::vector<ShellError>& errors) {
+    json.key("shell_errors");
+    json.begin_array();
+    for (const auto& error : errors) {
+      json.begin_object();
+      json.member("section", error.section);
+      json.member("message", error.lines);
+      json.end_object();
+    }
+    json.end_array();
+  }
+
+  Output& output_;
+  std::string line_;  ///< kept, so that its memory serves all files
+};
+
+}  // namespace
+
+std::unique_ptr<Report> report_in_words(Output& output, conf::Colour colour) {
+  return std::make_unique<ReportInWords>(output, colour);
+}
+
+std::unique_ptr<Report> report_in_json(Output& output) {
+  return std::make_unique<ReportInJson>(output);
+}
+
+}  // namespace upkeep::check

@@ -1,0 +1,13 @@
+// Asks the shell whether it can read a script.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace upkeep::check {
+
+/// What `/bin/sh -n` says against `script`, as printable lines; nothing if it accepts it. No
+/// command of the script is run. The shell has ten seconds, and what it says is cut at some KiB.
+[[nodiscard]] std::optional<std::string> find_shell_error(const std::string& script);
+
+}  // namespace upkeep::check
