@@ -102,13 +102,13 @@ class Walk {
   }
 
   /// A link may lead to a .conf, or to a directory if its name ends like a job file's; it never is
-  /// an override.
+  /// an override. One to /dev/null takes a job away on purpose.
   void look_at_link(const std::string& path, std::string_view name, os::JobFileKind kind) {
     struct stat target {};
     const bool exists = ::stat(path.c_str(), &target) == 0;
     if (exists && S_ISDIR(target.st_mode)) {
       if (!os::is_ignored_directory(name)) enter(path);
-    } else if (kind == os::JobFileKind::Conf) {
+    } else if (kind == os::JobFileKind::Conf && (!exists || S_ISREG(target.st_mode))) {
       on_file_(path);
     }
   }

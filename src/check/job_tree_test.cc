@@ -73,6 +73,7 @@ TEST_F(JobTreeTest, Links) {
   fs::create_symlink("real/a.conf", root_ / "link.conf");
   fs::create_symlink("real/a.conf", root_ / "link.override");  // never an override
   fs::create_symlink("nowhere", root_ / "broken.conf");        // whoever reads it says so
+  fs::create_symlink("/dev/null", root_ / "masked.conf");      // no job, and no mistake
   fs::create_symlink("real", root_ / "directory");             // not entered
   fs::create_symlink("real", root_ / "directory.conf");
   EXPECT_EQ(walk(), (Names{"broken.conf", "directory.conf/a.conf", "link.conf", "real/a.conf"}));
