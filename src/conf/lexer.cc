@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::size_t kQuotedBytes = 40;
 
-/// Keeps the search for further errors in a text that is damaged all over within a second.
-constexpr std::size_t kMaxReadAgain = 16U << 20;
+/// Keeps the search for the ends of blocks in a text that is damaged all over within a second.
+constexpr std::size_t kMaxReadAhead = 16U << 20;
 
 bool ends_token(TokenKind kind, char byte) {
   if (byte == '\n' || byte == '#') return true;
@@ -327,28 +327,31 @@ Diagnostic Lexer::recover(std::optional<int> line) {
 }
 
 void Lexer::skip_unopened_block() {
+  if (read_ahead_ > kMaxReadAhead) return;
   const auto before = cursor_;
   while (!at_end()) {
     const auto line = read_line();
     if (is_end_line(line)) return;
     if (opens_block(line)) break;
   }
-  read_again_ += cursor_.offset - before.offset;
-  if (read_again_ < kMaxReadAgain) cursor_ = before;
+  read_ahead_ += cursor_.offset - before.offset;
+  cursor_ = before;
 }
 
 std::string_view Lexer::peek_line() const {
   return text_.substr(cursor_.offset, text_.find('\n', cursor_.offset) - cursor_.offset);
 }
 
-/// To the start of this line, wherever the cursor is.
+/// To the start of this line, in time for the distance. What is never closed is the last of its
+/// kind in a text, so no text can make this happen often over a long distance.
 void Lexer::go_to_line(int line) {
-  const auto before = cursor_.offset;
-  cursor_ = {};
+  auto start = cursor_.line_start;
+  auto number = cursor_.line;
+  for (; number > line; --number) {
+    start = start < 2 ? 0 : text_.rfind('\n', start - 2) + 1;  // npos + 1 is 0
+  }
+  cursor_ = {start, start, number};
   while (cursor_.line < line && !at_end()) (void)read_line();
-  read_again_ += std::max(before, cursor_.offset);
-  if (read_again_ < kMaxReadAgain) return;
-  while (!at_end()) (void)read_line();
 }
 
 /// The rest of the line, without its line feed; the cursor goes to the start of the next one.

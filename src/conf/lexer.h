@@ -99,11 +99,11 @@ class Lexer {
 
   /// Hands out the failure and goes past what it damaged: to the start of `line` if given, else
   /// past the line of the cursor with those that continue it. What was never closed damages its
-  /// first line only, so that the cursor goes back. The time that takes is bounded: after too much
-  /// of it the cursor goes to the end.
+  /// first line only, so that the cursor goes back.
   [[nodiscard]] Diagnostic recover(std::optional<int> line = std::nullopt);
 
-  /// Where the next line that ends a block comes before any that begins one, goes past it.
+  /// Where the next line that ends a block comes before any that begins one, goes past it. After
+  /// much reading in vain it is not looked for any more.
   void skip_unopened_block();
 
   /// The text of the line at the cursor, from the cursor on, without line feed.
@@ -124,7 +124,7 @@ class Lexer {
   std::optional<Diagnostic> failure_;
   std::optional<int> resume_line_;  ///< where to go on after the failure, if not at the cursor
   std::vector<Diagnostic> warnings_;
-  std::size_t read_again_ = 0;  ///< bytes, because of failures
+  std::size_t read_ahead_ = 0;  ///< bytes, in vain
 };
 
 }  // namespace upkeep::conf

@@ -68,6 +68,7 @@ TEST(Warnings, StopWithoutStart) {
 
 TEST(Warnings, OperatorsOfBothKindsSideBySide) {
   EXPECT_EQ(warnings_of("start on a and b or c and d\n"), "1:18 MixedOperators");
+  EXPECT_EQ(warnings_of("start on a and b or c or d\n"), "1:18 MixedOperators") << "told once";
   EXPECT_EQ(warnings_of("start on x or (a or b and c) or y\n"), "1:23 MixedOperators");
   EXPECT_EQ(warnings_of("start on a and b and (c or d or e)\n"), "");
 }
