@@ -38,6 +38,20 @@ TEST(Expression, EndsWithTheLineOutsideParenthesesOnly) {
   EXPECT_EQ(lexer.position().line, 2);
 }
 
+TEST(Condition, IsEqualToWhatSaysTheSame) {
+  const auto condition = [](std::string_view text) {
+    Lexer lexer(text);
+    return parse_expression(lexer, "start on");
+  };
+  EXPECT_EQ(condition("a x and (b or c)"), condition("( a 'x' ) and ((b) or c)"));
+  EXPECT_EQ(Condition(), Condition());
+  EXPECT_NE(condition("a"), Condition());
+  for (const std::string_view other : {"a x and (b or d)", "a x and b or c", "a x or (b or c)",
+                                       "a y and (b or c)", "a x y", "a"}) {
+    EXPECT_NE(condition("a x and (b or c)"), condition(other)) << other;
+  }
+}
+
 TEST(Expression, DeepTreesBuildAndVanish) {
   std::string text = "e";
   for (int i = 0; i < kMaxExpressionDepth; ++i) text += " and (e";

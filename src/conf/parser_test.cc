@@ -271,11 +271,12 @@ TEST(Printer, UsesQuotesOnlyWhereTheyAreNeeded) {
 
 TEST(Printer, KeepsWhatPlainCopyingWouldLose) {
   for (const std::string_view text :
-       {"author '\\\\'\n", "author \" \t\r\"\n", "author \\#\\ \\\\\n", "author a\\\\\\\\\n",
-        "emits \"#\" '\"' \"'\" \"\\\\\"\n", "start on \"and\" \"or\" \"(\" x=\")\"\n",
-        "exec a \\  # b\n", "exec \"\n a\"\n", "exec a\\\\\n", "env =\n", "instance \"\\\\\n\"\n",
-        "script\nend script\n", "script\n\nend script\n", "script\n \r\n\t\nend script\n",
-        "apparmor load \"/a b\"\n", "normal exit 256 TERM 3\n", "umask 0\n", "limit as 0 -2\n"}) {
+       {"author '\\\\'\n", "author \" \t\r\"\n", "author \"a\rb\"\n", "author \\#\\ \\\\\n",
+        "author a\\\\\\\\\n", "emits \"#\" '\"' \"'\" \"\\\\\"\n",
+        "start on \"and\" \"or\" \"(\" x=\")\"\n", "exec a \\  # b\n", "exec \"\n a\"\n",
+        "exec a\\\\\n", "env =\n", "instance \"\\\\\n\"\n", "script\nend script\n",
+        "script\n\nend script\n", "script\n \r\n\t\nend script\n", "apparmor load \"/a b\"\n",
+        "normal exit 256 TERM 3\n", "umask 0\n", "limit as 0 -2\n"}) {
     (void)parsed(text);
   }
 }
