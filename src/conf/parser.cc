@@ -77,7 +77,7 @@ Diagnostic leave_damaged_stanza(Lexer& lexer, Position start, std::string_view f
     return error;
   }
   auto error = lexer.recover();
-  if (error.kind != Kind::OpenBlock && names_block(first_line)) lexer.skip_unopened_block();
+  if (names_block(first_line)) lexer.skip_unopened_block();
   return error;
 }
 

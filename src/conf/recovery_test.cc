@@ -60,6 +60,8 @@ TEST(Recovery, WhatStandsInAScriptIsNoStanza) {
   EXPECT_EQ(errors_of("scirpt\npre-stop script\n ls\nend script\nnice 42\n"),
             "1:1 UnknownStanza, 5:6 BadNice");
   EXPECT_EQ(errors_of("scirpt\nnice 42\n"), "1:1 UnknownStanza, 2:6 BadNice");
+  EXPECT_EQ(errors_of("scirpt\nnice 42\nscript\n ls\nend script\n"),
+            "1:1 UnknownStanza, 2:6 BadNice");
 }
 
 TEST(Recovery, AnOpenScriptEndsWhereItWasPerhapsMeantTo) {
