@@ -31,6 +31,14 @@ void set_variables(Environment& environment, const Environment& assignments);
 /// Removes every entry with exactly this name.
 void unset_variable(Environment& environment, std::string_view name);
 
+/// Letters of ASCII only.
+[[nodiscard]] constexpr char to_upper(char byte) {
+  return byte >= 'a' && byte <= 'z' ? static_cast<char>(byte - 'a' + 'A') : byte;
+}
+[[nodiscard]] constexpr char to_lower(char byte) {
+  return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte - 'A' + 'a') : byte;
+}
+
 /// Parts of `text` between occurrences of `separator`; empty parts are kept.
 [[nodiscard]] std::vector<std::string_view> split(std::string_view text, char separator);
 

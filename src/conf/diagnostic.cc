@@ -38,11 +38,17 @@ std::string_view to_string(DiagnosticKind kind) {
     case DiagnosticKind::MixedOperators: return "MixedOperators";
     case DiagnosticKind::StopWithoutStart: return "StopWithoutStart";
     case DiagnosticKind::BrokenContinuation: return "BrokenContinuation";
+    case DiagnosticKind::SwallowedStanza: return "SwallowedStanza";
     case DiagnosticKind::UnexpandedVariable: return "UnexpandedVariable";
     case DiagnosticKind::UnknownUser: return "UnknownUser";
     case DiagnosticKind::UnknownGroup: return "UnknownGroup";
   }
   return "";
+}
+
+bool is_about_whole_job(DiagnosticKind kind) {
+  return kind == DiagnosticKind::ExpectWithScript || kind == DiagnosticKind::LimitWithoutRespawn ||
+         kind == DiagnosticKind::StopWithoutStart;
 }
 
 bool is_warning(DiagnosticKind kind) {

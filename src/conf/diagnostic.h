@@ -38,12 +38,16 @@ enum class DiagnosticKind {
   MixedOperators,       ///< `and` and `or` side by side bind equally
   StopWithoutStart,     ///< stopped by an event, started by none
   BrokenContinuation,   ///< a backslash before CR LF continues nothing
+  SwallowedStanza,      ///< a script or a quote goes over what looks like one
   UnexpandedVariable,   ///< `$` in a value of `env` stays as it is
   UnknownUser,          ///< `setuid`: not on this machine
   UnknownGroup,         ///< `setgid`: not on this machine
 };
 [[nodiscard]] std::string_view to_string(DiagnosticKind kind);
 [[nodiscard]] bool is_warning(DiagnosticKind kind);
+
+/// Whether it is about what several stanzas make together, so that an override may cure it.
+[[nodiscard]] bool is_about_whole_job(DiagnosticKind kind);
 
 /// A place in a text; both count from 1, columns in bytes.
 struct Position {

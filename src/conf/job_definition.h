@@ -42,6 +42,9 @@ struct Command {
   friend bool operator==(const Command&, const Command&) = default;
 };
 
+/// What the process Security runs, before the path that `apparmor load` gives.
+inline constexpr std::string_view kApparmorLoader = "/sbin/apparmor_parser -r -W ";
+
 /// How the main process tells that it is ready.
 enum class Expect { None, Stop, Daemon, Fork };
 [[nodiscard]] std::string_view to_string(Expect expect);
@@ -57,7 +60,7 @@ struct RespawnLimit {
   friend bool operator==(const RespawnLimit&, const RespawnLimit&) = default;
 };
 
-/// `limit RESOURCE SOFT HARD`. `resource` is an index into kResources.
+/// `limit RESOURCE SOFT HARD`. `resource` is an index into resources().
 struct ResourceLimit {
   static constexpr std::uint64_t kUnlimited = ~std::uint64_t{0};
   std::size_t resource = 0;

@@ -2,11 +2,13 @@
 #include "conf/lexer.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/strings.h"
+#include "conf/suggest.h"
 
 namespace upkeep::conf {
 namespace {
@@ -145,10 +147,25 @@ bool is_end_line(std::string_view line) {
   return line.empty() || line.front() == '#';
 }
 
-/// Whether somebody may have thought that this line ends a block.
+/// Whether somebody may have thought that this line ends a block: "endscript", "end-script;",
+/// "end scirpt", "end pre-start script".
 bool resembles_end_line(std::string_view line) {
+  constexpr std::string_view kScript = "script";
+  constexpr std::string_view kEnd = "endscript";
+  constexpr std::size_t kLongest = 40;
   line.remove_prefix(leading_white_space(line).size());
-  return line.starts_with("end") && line.find("script") != std::string_view::npos;
+  if (line.size() > kLongest) return false;
+  std::string letters;
+  std::string last_word;
+  for (const char byte : line) {
+    const bool letter = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+    if (is_white_space(byte)) last_word.clear();
+    if (letter) letters += to_lower(byte);
+    if (letter) last_word += to_lower(byte);
+  }
+  if (closest(letters, std::span(&kEnd, 1))) return true;
+  const bool begins = line.starts_with("end ") || line.starts_with("end\t");
+  return begins && closest(last_word, std::span(&kScript, 1));
 }
 
 /// Whether the line, from its start, begins a block.
@@ -238,6 +255,7 @@ std::optional<Token> Lexer::read(TokenKind kind) {
            "this line is not continued: a carriage return stands between the backslash and the "
            "end of the line");
     }
+    if (reader.quoting() && !wide_quote_ && peek() == '\n') wide_quote_ = {quote, cursor_.offset};
     if (!reader.take(peek())) break;
     skip_byte();
   }
@@ -267,15 +285,18 @@ std::optional<std::string> Lexer::read_block(Position opening) {
   const auto first = cursor_.offset;
   std::optional<std::string_view> indent;
   std::optional<int> resembling;
+  std::optional<int> swallowed;
   while (!at_end()) {
     const auto end = cursor_.offset;
     const auto number = cursor_.line;
     const auto line = read_line();
     if (is_end_line(line)) {
+      warn_of_swallowed_block(opening, resembling ? resembling : swallowed);
       return without_indent(text_.substr(first, end - first), indent.value_or("").size());
     }
     indent = indent ? common_prefix(*indent, line) : leading_white_space(line);
     if (!resembling && resembles_end_line(line)) resembling = number;
+    if (!swallowed && opens_block(line)) swallowed = number;
   }
   auto message = fmt::format("the script at line {} has no \"end script\"", opening.line);
   if (resembling) message += fmt::format("; line {} is not exactly that", *resembling);
@@ -286,8 +307,24 @@ std::optional<std::string> Lexer::read_block(Position opening) {
   return std::nullopt;
 }
 
+/// What a script swallows up to an "end script" further on is no error.
+void Lexer::warn_of_swallowed_block(Position opening, std::optional<int> line) {
+  if (!line) return;
+  warn(DiagnosticKind::SwallowedStanza, {*line, 1},
+       fmt::format(
+           "this line is part of the script at line {}: is the \"end script\" of that missing "
+           "before it?",
+           opening.line));
+}
+
 bool Lexer::fail(DiagnosticKind kind, Position place, std::string message) {
-  if (!failure_) failure_ = Diagnostic{kind, place.line, place.column, std::move(message), {}};
+  if (failure_) return false;
+  if (wide_quote_ && place.line > wide_quote_->opening.line) {
+    message +=
+        fmt::format("; the quote at line {}, column {} goes on to another line, is it meant to?",
+                    wide_quote_->opening.line, wide_quote_->opening.column);
+  }
+  failure_ = Diagnostic{kind, place.line, place.column, std::move(message), {}};
   return false;
 }
 

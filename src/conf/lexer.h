@@ -37,9 +37,10 @@ struct Token {
 /// Most errors, and most warnings, that are told of one text.
 inline constexpr std::size_t kMaxDiagnostics = 1000;
 
-/// A cursor over the text of a job file. Each byte is looked at a fixed number of times, whatever
-/// the text. The first failure is kept; a function that fails returns nothing or false, and its
-/// caller is expected to give up the stanza and, to find what else is wrong, to recover().
+/// A cursor over the text of a job file. Up to a failure each byte is looked at a fixed number of
+/// times, whatever the text. The first failure is kept; a function that fails returns nothing or
+/// false, and its caller is expected to give up the stanza and, to find what else is wrong, to
+/// recover().
 class Lexer {
  public:
   /// `text` must outlive the lexer.
@@ -70,6 +71,22 @@ class Lexer {
 
   /// Drops a comment and the line feed.
   void finish_line();
+
+  /// A stanza begins at the cursor.
+  void begin_stanza() { wide_quote_.reset(); }
+
+  /// The first quote of this stanza that goes over a line end, with its text from that line end to
+  /// the cursor. A failure says that the mistake may be there.
+  struct WideQuote {
+    Position opening;
+    std::size_t line_end = 0;  ///< the offset of the line feed
+  };
+  [[nodiscard]] const std::optional<WideQuote>& wide_quote() const { return wide_quote_; }
+
+  /// The text from an offset to the cursor.
+  [[nodiscard]] std::string_view text_since(std::size_t offset) const {
+    return text_.substr(offset, cursor_.offset - offset);
+  }
 
   /// Reads one token; its text may be empty. Fails inside quotes or after a backslash at the end.
   [[nodiscard]] std::optional<Token> read(TokenKind kind);
@@ -118,10 +135,12 @@ class Lexer {
 
   [[nodiscard]] std::string_view read_line();
   void go_to_line(int line);
+  void warn_of_swallowed_block(Position opening, std::optional<int> line);
 
   std::string_view text_;
   Cursor cursor_;
   std::optional<Diagnostic> failure_;
+  std::optional<WideQuote> wide_quote_;
   std::optional<int> resume_line_;  ///< where to go on after the failure, if not at the cursor
   std::vector<Diagnostic> warnings_;
   std::size_t read_ahead_ = 0;  ///< bytes, in vain

@@ -45,39 +45,72 @@ bool find_stanza(Lexer& lexer) {
   }
 }
 
-/// Goes to the next line that begins with the name of a stanza.
-void skip_to_known_stanza(Lexer& lexer) {
-  const auto names = stanza_names();
-  for (;;) {
-    lexer.skip_white_space();
-    if (lexer.at_end() || std::ranges::find(names, lexer.peek_word()) != names.end()) return;
-    lexer.finish_line();
-  }
+std::string_view first_word(std::string_view line) {
+  return line.substr(0, line.find_first_of(" \t\r#"));
 }
 
 /// Whether a line was perhaps to begin a block.
 bool names_block(std::string_view line) {
   constexpr std::string_view kScript = "script";
-  const auto resembles = [&](std::string_view word) {
-    return closest(word, std::span(&kScript, 1)).has_value();
-  };
-  const auto words = split(line, ' ');
-  return std::ranges::any_of(words, resembles);
+  while (!line.empty()) {
+    const auto word = first_word(line);
+    if (closest(word, std::span(&kScript, 1))) return true;
+    line.remove_prefix(std::min(word.size() + 1, line.size()));
+  }
+  return false;
 }
+
+/// Follows the lines of a condition that could not be read, to see where it was meant to end.
+class DamagedCondition {
+ public:
+  explicit DamagedCondition(std::string_view first_line) { take(first_line); }
+
+  /// Whether a line, from its first word on, still belongs to it.
+  [[nodiscard]] bool goes_on_in(std::string_view line) const {
+    const auto word = first_word(line);
+    if (word == "and" || word == "or" || line.starts_with('(') || line.starts_with(')'))
+      return true;
+    return (open_ > 0 || ends_in_operator_) && !begins_stanza(word);
+  }
+
+  void take(std::string_view line) {
+    open_ += std::ranges::count(line, '(') - std::ranges::count(line, ')');
+    while (!line.empty() && is_white_space(line.back())) line.remove_suffix(1);
+    ends_in_operator_ = line.ends_with(" and") || line.ends_with(" or") || line.ends_with('\\');
+  }
+
+ private:
+  /// Or was meant to; but the names of events about jobs are near to "start" and "stop".
+  static bool begins_stanza(std::string_view word) {
+    const auto names = stanza_names();
+    if (std::ranges::find(names, word) != names.end()) return true;
+    if (word.starts_with("start") || word.starts_with("stop")) return false;
+    return closest(word, names).has_value();
+  }
+
+  std::ptrdiff_t open_ = 0;
+  bool ends_in_operator_ = false;
+};
 
 /// Hands out the error in the stanza that began with `first_line`, and goes to where the next one
 /// may begin.
 Diagnostic leave_damaged_stanza(Lexer& lexer, Position start, std::string_view first_line) {
-  const auto word = first_line.substr(0, first_line.find_first_of(" \t\r"));
-  if (word == "start" || word == "stop") {
-    // An open parenthesis may have swallowed any number of stanzas, and what goes on for several
-    // lines is none.
-    auto error = lexer.recover(start.line + 1);
-    skip_to_known_stanza(lexer);
+  const auto word = first_word(first_line);
+  if (word != "start" && word != "stop") {
+    auto error = lexer.recover();
+    if (names_block(first_line)) lexer.skip_unopened_block();
     return error;
   }
-  auto error = lexer.recover();
-  if (names_block(first_line)) lexer.skip_unopened_block();
+  // An open parenthesis may have swallowed any number of stanzas.
+  auto error = lexer.recover(start.line + 1);
+  DamagedCondition condition(first_line);
+  while (!lexer.at_end()) {
+    lexer.skip_white_space();
+    const auto line = lexer.peek_line();
+    if (!condition.goes_on_in(line)) break;
+    condition.take(line);
+    lexer.finish_line();
+  }
   return error;
 }
 

@@ -247,8 +247,8 @@ TEST(Parser, TmpfilesOfAllLinesBecomeOneProcess) {
   const auto job = parsed("tmpfiles /a 'b c'\ntmpfiles \"it's\"\n");
   EXPECT_EQ(show(job.tmpfiles), "|/a|b c|it's|");
   EXPECT_EQ(show(job.process(ProcessType::Tmpfiles)),
-            "script |command -v systemd-tmpfiles >/dev/null || exit 0; exec systemd-tmpfiles "
-            "--create '/a' 'b c' 'it'\\''s'|");
+            "script |command -v systemd-tmpfiles >/dev/null || exit 0\n"
+            "exec systemd-tmpfiles --create -- '/a' 'b c' 'it'\\''s'\n|");
 }
 
 TEST(Parser, KnowsWhatTheFileSetsToTheDefault) {

@@ -10,8 +10,6 @@
 namespace upkeep::conf {
 namespace {
 
-constexpr std::string_view kApparmorLoad = "/sbin/apparmor_parser -r -W ";
-
 /// A value such that reading it removes just what is added here.
 std::string quoted(std::string_view value) {
   std::string out;
@@ -164,7 +162,7 @@ class Printer {
     const auto& command = job_.process(type);
     if (!command || type == ProcessType::Tmpfiles) return;
     if (type == ProcessType::Security) {
-      return value("apparmor load", std::string_view(command->text).substr(kApparmorLoad.size()));
+      return value("apparmor load", std::string_view(command->text).substr(kApparmorLoader.size()));
     }
     if (type != ProcessType::Main) out_.append(to_string(type)) += ' ';
     if (command->form == Command::Form::Exec) return line("exec " + command->text);

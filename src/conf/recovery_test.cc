@@ -51,7 +51,21 @@ TEST(Recovery, AnOpenParenthesisHidesNothingBehindIt) {
             "4:1 OpenQuote, 3:6 BadNice");  // the quote is told of once
 }
 
+TEST(Recovery, AConditionDamagesNoMoreThanItsOwnLines) {
+  EXPECT_EQ(errors_of("start on a or\ndecription x\nscrpt\n ls\nend script\nnice 42\n"),
+            "1:12 MissingEvent, 2:1 UnknownStanza, 3:1 UnknownStanza, 6:6 BadNice");
+  EXPECT_EQ(errors_of("stop on (a))\ndecription x\n"), "1:12 ParenMismatch, 2:1 UnknownStanza");
+  EXPECT_EQ(errors_of("start on or a\n  and b\n  or (c\n  d)\nbogus\n"),
+            "1:10 MissingEvent, 5:1 UnknownStanza");
+  EXPECT_EQ(errors_of("start on (a or or\n  started b\n  stopped c)\nbogus\n"),
+            "1:16 MissingEvent, 4:1 UnknownStanza");
+  EXPECT_EQ(errors_of("start on (a or or\ndecription x\n"), "1:16 MissingEvent, 2:1 UnknownStanza");
+  EXPECT_EQ(errors_of("start on a or or \\\n  b\nbogus\n"), "1:15 MissingEvent, 3:1 UnknownStanza");
+}
+
 TEST(Recovery, WhatStandsInAScriptIsNoStanza) {
+  EXPECT_EQ(errors_of("pre-start\tscrpit\n\tmkdir -p /x\n\tend script\nnice 42\n"),
+            "1:11 UnknownStanza, 4:6 BadNice");
   EXPECT_EQ(errors_of("scirpt\n ls\nend script\nnice 42\n"), "1:1 UnknownStanza, 4:6 BadNice");
   EXPECT_EQ(errors_of("pre-start scrpt\n ls\nend script\nnice 42\n"),
             "1:11 UnknownStanza, 4:6 BadNice");
@@ -67,6 +81,15 @@ TEST(Recovery, WhatStandsInAScriptIsNoStanza) {
 TEST(Recovery, AnOpenScriptEndsWhereItWasPerhapsMeantTo) {
   EXPECT_EQ(errors_of("script\n ls\nend script;\nnice 42\n"), "5:1 OpenBlock, 4:6 BadNice");
   EXPECT_EQ(errors_of("script\n ls\nnice 42\n"), "4:1 OpenBlock");
+  for (const std::string end : {"endscript", "end-script", "End Script", "end scirpt",
+                                "end  script.", "end pre-start script", "end_script"}) {
+    EXPECT_EQ(errors_of("script\n ls\n" + end + "\nnice 42\n"), "5:1 OpenBlock, 4:6 BadNice")
+        << end;
+  }
+  for (const std::string line :
+       {"endpoint=/srv/scripts/x", "end", "ending the script here", "ends"}) {
+    EXPECT_EQ(errors_of("script\n ls\n" + line + "\nnice 42\n"), "5:1 OpenBlock") << line;
+  }
 }
 
 TEST(Recovery, ManyErrorsAreBoundedInNumber) {
@@ -97,6 +120,43 @@ TEST(Recovery, AnErrorBehindABrokenContinuationSaysWhereItComesFrom) {
             "unknown stanza \"--bar\"; line 1 does not go on here: a carriage return follows its "
             "backslash");
   EXPECT_EQ(job.error()[1].message, "unknown stanza \"bogus\"");
+}
+
+std::string first_message(std::string_view text) {
+  const auto job = parse_job(text);
+  return job ? "valid" : job.error().front().message;
+}
+
+TEST(Messages, KnowWhatPeopleWrite) {
+  const auto ends = [](const std::string& text, std::string_view end) {
+    const auto message = first_message(text);
+    EXPECT_TRUE(message.ends_with(end)) << message;
+  };
+  ends("start on a\n  and b\n", "only inside parentheses, or after a backslash");
+  ends("if true; then\n", "shell commands belong between \"script\" and \"end script\"");
+  ends("PORT=80\n", "to set a variable, write \"env\" before it");
+  ends("[Service]\n", "sections are for systemd, a job file has none");
+  ends("start-on a\n", "did you mean \"start on\"?");
+  ends("user www\n", "did you mean \"setuid\"?");
+  ends("EXEC a\n", "did you mean \"exec\"?");
+  ends("Desciption a\n", "did you mean \"description\"?");
+  ends("kill signal sigterm\n", "found \"sigterm\"; did you mean \"SIGTERM\"?");
+  ends("normal exit 0 term\n", "found \"term\"; did you mean \"TERM\"?");
+  ends("kill signal soon\n", "found \"soon\"");
+  ends("oom score adj\n", "after \"oom score\", found \"adj\"");
+}
+
+TEST(Messages, SuspectAQuoteThatGoesOverALine) {
+  const auto at = [](std::string_view text) {
+    const auto message = first_message(text);
+    const auto found = message.find("; the quote at ");
+    return found == std::string::npos ? "none in: " + message : message.substr(found);
+  };
+  const std::string suspicion = " goes on to another line, is it meant to?";
+  EXPECT_EQ(at("task\nsetuid \"www data\nrespawn\nexec bar \"a b\" c\n"),
+            "; the quote at line 2, column 8" + suspicion);
+  EXPECT_EQ(at("env A='x\ny' z\n"), "; the quote at line 1, column 7" + suspicion);
+  EXPECT_EQ(at("author \"a\nb\"\nnice 42\n").substr(0, 4), "none") << "another stanza";
 }
 
 // --- How it looks --------------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "base/signals.h"
 #include "base/strings.h"
 #include "conf/expression.h"
 #include "conf/numbers.h"
@@ -135,7 +136,7 @@ bool parse_apparmor(StanzaReader& in, JobDefinition& job) {
     job.apparmor_switch = std::move(profile->text);
   } else {
     job.process(ProcessType::Security) =
-        Command{Command::Form::Exec, "/sbin/apparmor_parser -r -W " + profile->text};
+        Command{Command::Form::Exec, std::string(kApparmorLoader) + profile->text};
   }
   return in.end(kOneValue);
 }
@@ -205,6 +206,16 @@ bool parse_respawn(StanzaReader& in, JobDefinition& job) {
   return in.end(kNothing);
 }
 
+bool refuse_signal(StanzaReader& in, Kind kind, const Token& token, std::string_view wants) {
+  std::string capitals = token.text;
+  std::ranges::transform(capitals, capitals.begin(), to_upper);
+  in.refuse(kind, token, wants);
+  if (signal_number(capitals)) {
+    in.lexer().explain_failure(fmt::format("; did you mean \"{}\"?", capitals));
+  }
+  return false;
+}
+
 bool parse_normal_exit(StanzaReader& in, JobDefinition& job) {
   constexpr std::string_view kStatus = "exit statuses or signal names";
   if (!in.keyword("exit")) return false;
@@ -212,7 +223,7 @@ bool parse_normal_exit(StanzaReader& in, JobDefinition& job) {
     const auto value = in.argument(kStatus);
     if (!value) return false;
     const auto status = parse_exit_status(value->text);
-    if (!status) return in.refuse(Kind::BadExitStatus, *value, kStatus);
+    if (!status) return refuse_signal(in, Kind::BadExitStatus, *value, kStatus);
     job.normal_exit.push_back(*status);
   } while (in.has_argument());
   return in.end(kNothing);
@@ -223,7 +234,7 @@ bool parse_signal_value(StanzaReader& in, Setting<int>& signal) {
   const auto value = in.argument(kSignal);
   if (!value) return false;
   const auto number = parse_signal(value->text);
-  if (!number) return in.refuse(Kind::BadSignal, *value, kSignal);
+  if (!number) return refuse_signal(in, Kind::BadSignal, *value, kSignal);
   signal = *number;
   return in.end("one signal");
 }
@@ -300,7 +311,10 @@ bool parse_oom(StanzaReader& in, JobDefinition& job) {
   constexpr std::string_view kOom = "\"score NUMBER\", \"never\" or a number from -17 to 15";
   const auto value = in.argument(kOom);
   if (!value) return false;
-  if (value->text == "score") return parse_oom_score(in, job);
+  if (value->text == "score") {
+    in.extend_name("score");
+    return parse_oom_score(in, job);
+  }
   if (value->text == "never") {
     job.oom_score_adj = kOomNever;
     return in.end("nothing after \"never\"");
@@ -408,18 +422,97 @@ constexpr std::array kStanzas{
 };
 // clang-format on
 
+constexpr std::size_t kLongestStanza = 16;
+
 constexpr auto kNames = [] {
   std::array<std::string_view, kStanzas.size()> names;
   std::ranges::transform(kStanzas, names.begin(), &Stanza::name);
   return names;
 }();
 
+/// Words that people write at the start of a line, and what they should know.
+struct Habit {
+  std::string_view word;
+  std::string_view cure;
+};
+
+constexpr std::string_view kShell = "; shell commands belong between \"script\" and \"end script\"";
+constexpr std::string_view kLine =
+    "; a condition goes on in the next line only inside parentheses, or after a backslash";
+
+// clang-format off
+constexpr std::array kHabits{
+    Habit{"and", kLine},         Habit{"or", kLine},          Habit{"if", kShell},
+    Habit{"then", kShell},       Habit{"else", kShell},       Habit{"fi", kShell},
+    Habit{"for", kShell},        Habit{"while", kShell},      Habit{"do", kShell},
+    Habit{"done", kShell},       Habit{"case", kShell},       Habit{"set", kShell},
+    Habit{"cd", kShell},         Habit{"mkdir", kShell},      Habit{"echo", kShell},
+    Habit{"source", kShell},     Habit{".", kShell},          Habit{"test", kShell},
+    Habit{"user", ", did you mean \"setuid\"?"},
+    Habit{"group", ", did you mean \"setgid\"?"},
+    Habit{"directory", ", did you mean \"chdir\"?"},
+    Habit{"command", ", did you mean \"exec\"?"},
+    Habit{"normalexit", ", did you mean \"normal exit\"?"},
+    Habit{"daemon", ", did you mean \"expect daemon\"?"},
+    Habit{"start-on", ", did you mean \"start on\"?"},
+    Habit{"start_on", ", did you mean \"start on\"?"},
+    Habit{"stop-on", ", did you mean \"stop on\"?"},
+    Habit{"stop_on", ", did you mean \"stop on\"?"},
+};
+// clang-format on
+
+std::string cure_of_unknown(std::string_view word) {
+  const auto* const habit = std::ranges::find(kHabits, word, &Habit::word);
+  if (habit != kHabits.end()) return std::string(habit->cure);
+  if (word.starts_with('[')) return "; sections are for systemd, a job file has none";
+  if (const auto equals = word.find('='); equals != std::string_view::npos && equals > 0) {
+    return "; to set a variable, write \"env\" before it";
+  }
+  if (auto meant = suggestion(word, kNames); !meant.empty()) return meant;
+  std::string small(word.substr(0, kLongestStanza));
+  std::ranges::transform(small, small.begin(), to_lower);
+  return small == word ? std::string() : suggestion(small, kNames);
+}
+
 std::string describe_unknown(std::string_view word) {
   if (word == "end") return "\"end\" without a \"script\" before it";
   if (word.starts_with("\xEF\xBB\xBF")) {
     return "the file begins with a byte order mark; save it without one";
   }
-  return fmt::format("unknown stanza {}{}", quoted_word(word), suggestion(word, kNames));
+  return fmt::format("unknown stanza {}{}", quoted_word(word), cure_of_unknown(word));
+}
+
+// --- What a quote goes over ----------------------------------------------------------------------
+
+/// Names that are not words of the shell, whose lines may well stand in quotes.
+constexpr std::array<std::string_view, 18> kNotShell{
+    "apparmor", "author",   "chdir",  "console",    "description", "emits",
+    "expect",   "instance", "oom",    "post-start", "post-stop",   "pre-start",
+    "pre-stop", "respawn",  "setgid", "setuid",     "start on",    "stop on"};
+
+/// An apostrophe in a text opens a quote, which takes in stanzas up to the next apostrophe.
+void warn_of_swallowed_stanza(Lexer& lexer, const Lexer::WideQuote& quote) {
+  auto line = quote.opening.line;
+  auto text = lexer.text_since(quote.line_end);
+  while (!text.empty()) {
+    text.remove_prefix(1);  // the line feed
+    ++line;
+    const auto end = std::min(text.find('\n'), text.size());
+    auto words = text.substr(0, end);
+    text.remove_prefix(end);
+    words.remove_prefix(std::min(words.find_first_not_of(" \t\r"), words.size()));
+    const auto begins = [words](std::string_view name) {
+      const auto rest = words.substr(std::min(name.size(), words.size()));
+      return words.starts_with(name) && (rest.empty() || is_white_space(rest[0]));
+    };
+    if (std::ranges::none_of(kNotShell, begins)) continue;
+    lexer.warn(
+        Kind::SwallowedStanza, {line, 1},
+        fmt::format("this line is part of the quote at line {}, column {}: is that meant to go on "
+                    "to here?",
+                    quote.opening.line, quote.opening.column));
+    return;
+  }
 }
 
 // --- What follows --------------------------------------------------------------------------------
@@ -445,12 +538,13 @@ std::string in_single_quotes(std::string_view text) {
   return fmt::format("'{}'", fmt::join(split(text, '\''), "'\\''"));
 }
 
-/// One line of shell, so that it needs no pipe; without the program there is nothing to do.
+/// Where the program does not exist there is nothing to do. Many paths are more than one argument
+/// of the shell may hold; a script of two lines goes through a pipe instead.
 std::string tmpfiles_script(const std::vector<std::string>& paths) {
-  std::string script =
-      "command -v systemd-tmpfiles >/dev/null || exit 0; exec systemd-tmpfiles --create";
+  std::string script = "command -v systemd-tmpfiles >/dev/null || exit 0\n";
+  script += "exec systemd-tmpfiles --create --";
   for (const auto& path : paths) script.append(" ").append(in_single_quotes(path));
-  return script;
+  return script += '\n';
 }
 
 }  // namespace
@@ -468,6 +562,7 @@ void finish(JobDefinition& job) {
 }
 
 bool parse_stanza(Lexer& lexer, JobDefinition& job, std::vector<StanzaUse>& used) {
+  lexer.begin_stanza();
   auto word = lexer.read(TokenKind::Word);
   if (!word) return false;
   lexer.skip_blanks();
@@ -478,6 +573,7 @@ bool parse_stanza(Lexer& lexer, JobDefinition& job, std::vector<StanzaUse>& used
   }
   StanzaReader in(lexer, std::move(*word));
   if (!stanza->parse(in, job)) return false;
+  if (const auto& quote = lexer.wide_quote()) warn_of_swallowed_stanza(lexer, *quote);
   used.push_back({in.take_name(), in.start()});
   return true;
 }

@@ -33,7 +33,7 @@ std::size_t distance(std::string_view from, std::string_view to) {
 
 /// A short word is easily near another by chance.
 std::size_t tolerance(std::string_view word) {
-  return word.size() < 5 ? 1 : 2;
+  return word.size() < 6 ? 1 : 2;
 }
 
 }  // namespace

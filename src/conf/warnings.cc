@@ -77,15 +77,30 @@ class Review {
     return form == "exec" || form == "script" ? name.substr(0, space) : std::string_view{};
   }
 
+  /// Whether the last command of a script takes the place of the shell. It may have started
+  /// programs before, but mostly such scripts read settings.
+  static bool ends_in_exec(std::string_view script) {
+    while (!script.empty() && (script.back() == '\n' || is_white_space(script.back()))) {
+      script.remove_suffix(1);
+    }
+    auto at = script.rfind('\n');
+    while (at != std::string_view::npos && at > 0 && script[at - 1] == '\\') {
+      at = script.rfind('\n', at - 1);  // a line that continues another
+    }
+    auto line = script.substr(at + 1);  // npos + 1 is 0
+    line.remove_prefix(std::min(line.find_first_not_of(" \t\r"), line.size()));
+    return line.starts_with("exec ") || line.starts_with("exec\t");
+  }
+
   void find_script_that_forks(const JobDefinition& job) {
     if (job.expect != Expect::Fork && job.expect != Expect::Daemon) return;
     const auto& main = job.process(ProcessType::Main);
-    if (!main || main->form != Command::Form::Script) return;
+    if (!main || main->form != Command::Form::Script || ends_in_exec(main->text)) return;
     const auto* const stanza = last_.contains("expect") ? "expect" : "script";
     warn(
         Kind::ExpectWithScript, stanza,
         fmt::format("\"expect {}\" with \"script\": each program that the shell starts counts as a "
-                    "fork; use \"exec\", and \"pre-start script\" for what comes before",
+                    "fork; let the last line of the script be \"exec PROGRAM\"",
                     to_string(job.expect)));
   }
 

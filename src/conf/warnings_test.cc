@@ -53,6 +53,9 @@ TEST(Warnings, ExpectThatFollowsTheShell) {
   EXPECT_EQ(warnings_of("expect fork\nscript\nend script\n"), "1:1 ExpectWithScript");
   EXPECT_EQ(warnings_of("script\nend script\nexpect daemon\n"), "3:1 ExpectWithScript");
   EXPECT_EQ(warnings_of("expect stop\nscript\nend script\n"), "");
+  EXPECT_EQ(warnings_of("expect fork\nscript\n . /x\n exec a \\\n  b\n\nend script\n"), "");
+  EXPECT_EQ(warnings_of("expect fork\nscript\n exec a &\n b\nend script\n"),
+            "1:1 ExpectWithScript");
   EXPECT_EQ(warnings_of("expect fork\npre-start script\nend script\nexec a\n"), "");
 }
 
@@ -78,6 +81,21 @@ TEST(Warnings, ContinuationThatACarriageReturnBreaks) {
   EXPECT_EQ(warnings_of("start on a \\\r\nexec a\r\n"), "1:12 BrokenContinuation");
   EXPECT_EQ(warnings_of("script\r\n a \\\r\n b\r\nend script\r\n"), "");
   EXPECT_EQ(warnings_of("exec a \\\n b\r\n"), "");
+}
+
+TEST(Warnings, BlockThatAnotherSwallows) {
+  EXPECT_EQ(warnings_of("script\n x\nendscript\npre-start script\n y\nend script\n"),
+            "3:1 SwallowedStanza");
+  EXPECT_EQ(warnings_of("script\n x\npre-start script\n y\nend script\n"), "3:1 SwallowedStanza");
+  EXPECT_EQ(warnings_of("script\n x\n # end of the script\nend script\n"), "");
+}
+
+TEST(Warnings, StanzaThatAQuoteSwallows) {
+  EXPECT_EQ(warnings_of("author it's\n  respawn\nstart on a\nversion don't\n"),
+            "2:1 SwallowedStanza");
+  EXPECT_EQ(warnings_of("exec a it's\nexpect fork\nenv A=don't\n"), "2:1 SwallowedStanza");
+  EXPECT_EQ(warnings_of("exec sh -c '\n  cd x\n  exec y\n  start-it\n'\n"), "");
+  EXPECT_EQ(warnings_of("author it's\nversion don't\nrespawn\n"), "") << "behind the quote";
 }
 
 TEST(Warnings, VariableThatWillNotExpand) {

@@ -18,7 +18,8 @@ constexpr std::size_t kMaxWarnings = 10;
 std::string first_of(const conf::Errors& errors, const std::string& path) {
   auto text = conf::format_diagnostic(path, errors.front());
   if (errors.size() > 1) {
-    text += fmt::format(" ({} more, shown by init-checkconf)", errors.size() - 1);
+    const auto* const least = errors.size() == conf::kMaxDiagnostics ? " or more" : "";
+    text += fmt::format(" ({}{} more, shown by init-checkconf)", errors.size() - 1, least);
   }
   return text;
 }
@@ -55,13 +56,14 @@ std::vector<JobCatalog::Remark> JobCatalog::parse(const JobFileId& id, const std
     file.problem = first_of(job.error(), path);
     return {};
   }
-  if (id.kind == JobFileKind::Override) return {};
-
-  job->definition.name = id.job;
-  job->definition.path = path;
-  file.definition = std::make_shared<const conf::JobDefinition>(std::move(job->definition));
+  if (id.kind == JobFileKind::Conf) {
+    job->definition.name = id.job;
+    job->definition.path = path;
+    file.definition = std::make_shared<const conf::JobDefinition>(std::move(job->definition));
+  }
   std::vector<Remark> remarks;
   for (const auto& warning : job->warnings) {
+    if (conf::is_about_whole_job(warning.kind)) continue;  // the other file may cure it
     if (remarks.size() == kMaxWarnings) break;
     remarks.push_back({core::Priority::Warning, conf::format_diagnostic(path, warning)});
   }

@@ -10,7 +10,7 @@
 namespace upkeep::os {
 
 // Links can make a tree of any depth and width out of few directories. What lies beyond is skipped.
-inline constexpr std::ptrdiff_t kMaxDepth = 40;           ///< slashes in a directory's relative path
+inline constexpr std::ptrdiff_t kMaxDepth = 40;         ///< slashes in a directory's relative path
 inline constexpr std::size_t kMaxDirectories = 10'000;  ///< in one walk
 
 enum class JobFileKind { Conf, Override };

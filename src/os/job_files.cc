@@ -49,8 +49,15 @@ int read_names(const std::string& path, std::vector<std::string>& names) {
   }
 }
 
+/// Of what has this name itself; that of nothing if nothing has.
+NewLinks::FileIdentity identity_of(const std::string& path) {
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0) return {};
+  return {info.st_ino, info.st_mode & S_IFMT};
+}
+
 /// A file made by open() is looked at when it is closed. A link is complete from the start, and
-/// nothing will be closed.
+/// nothing will be closed. Of a hard link whose other name has gone already nothing tells.
 bool is_new_link(const std::string& path) {
   struct stat info {};
   if (::lstat(path.c_str(), &info) != 0) return false;
@@ -68,8 +75,9 @@ JobFiles::JobFiles(sd_event* loop, JobFileSources sources, OnChange on_change, O
       catalog_(sources_.size()),
       new_links_(
           loop,
-          [this](const JobDirectory& directory, const std::string& name) {
-            changed_files_[{directory, name}] = Fate::Present;
+          [this](const NewLinks::Link& link) {
+            if (identity_of(path_of(link.directory, link.name)) != link.identity) return;
+            changed_files_[{link.directory, link.name}] = Fate::Present;
           },
           [this] {
             look_at_changed_files();
@@ -139,8 +147,8 @@ void JobFiles::take_file_event(const JobDirectory& directory, const DirectoryEve
   auto fate = Fate::Present;
   if ((event.mask & (IN_DELETE | IN_MOVED_FROM)) != 0) fate = Fate::Gone;
   if ((event.mask & IN_CREATE) != 0) {
-    const bool link = is_new_link(path_of(directory, event.name));
-    if (!link || new_links_.add(directory, event.name)) return;
+    const auto path = path_of(directory, event.name);
+    if (!is_new_link(path) || new_links_.add({directory, event.name, identity_of(path)})) return;
   }
   changed_files_[{directory, event.name}] = fate;
 }

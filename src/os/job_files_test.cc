@@ -376,6 +376,22 @@ TEST_F(JobFilesTest, NewLinksWaitTwoSecondsUnlessThereIsAReload) {
   ASSERT_TRUE(wait_for("fifth"));  // moved into place: at once, there too
 }
 
+TEST_F(JobFilesTest, AFileInPlaceOfANewLinkIsStillReadWhenItIsClosed) {
+  write(root_ / "real", "author real");
+  load();
+  fs::create_symlink(root_ / "real", top() / "a.conf");
+  fs::create_symlink(root_ / "real", top() / "later.conf");
+  catch_up();
+  fs::remove(top() / "a.conf");
+  std::ofstream file(top() / "a.conf", std::ios::binary);
+  file << "author half" << std::flush;
+  ASSERT_TRUE(wait_for("later"));  // the time of the first link has come as well
+  EXPECT_FALSE(defined("a"));
+  file << "-and-half" << std::flush;
+  file.close();
+  ASSERT_TRUE(wait_for_author("a", "half-and-half"));
+}
+
 TEST_F(JobFilesTest, LinkedDirectoriesAreWatchedToo) {
   fs::create_directory(root_ / "elsewhere");
   write(root_ / "elsewhere/first.conf", "");

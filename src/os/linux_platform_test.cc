@@ -377,7 +377,7 @@ TEST_F(TmpfilesTest, GivesThePathsAsTheyAre) {
   ASSERT_TRUE(run_until_ended(id));
   EXPECT_EQ(history(id), (History{"spawned", "exited 0"}));
   EXPECT_EQ(sink_.text(id.value),
-            "<--create>\n<a.conf>\n</etc/b c.conf>\n</d/$HOME>\n<it's>\n<`id`;*>\n");
+            "<--create>\n<-->\n<a.conf>\n</etc/b c.conf>\n</d/$HOME>\n<it's>\n<`id`;*>\n");
 }
 
 TEST_F(TmpfilesTest, EndsAsTheProgramEnds) {

@@ -1,6 +1,7 @@
 #include "os/new_links.h"
 
 #include <ctime>
+#include <utility>
 
 namespace upkeep::os {
 namespace {
@@ -11,10 +12,10 @@ constexpr std::uint64_t kAccuracy = 1000;
 
 }  // namespace
 
-bool NewLinks::add(const JobDirectory& directory, const std::string& name) {
+bool NewLinks::add(Link link) {
   std::uint64_t now = 0;
   if (sd_event_now(loop_, CLOCK_MONOTONIC, &now) < 0) return false;
-  waiting_.push_back({now + kDelay, directory, name});
+  waiting_.push_back({now + kDelay, std::move(link)});
   if (waiting_.size() > 1 || arm()) return true;
   waiting_.clear();
   return false;
@@ -42,9 +43,9 @@ int NewLinks::on_timer(sd_event_source*, std::uint64_t now, void* self) noexcept
 void NewLinks::take_due(std::uint64_t now) {
   // Without a timer for those left they are due as well.
   while (!waiting_.empty() && (waiting_.front().due <= now || !arm())) {
-    const auto link = std::move(waiting_.front());
+    const auto link = std::move(waiting_.front().link);
     waiting_.pop_front();
-    on_due_(link.directory, link.name);
+    on_due_(link);
   }
   on_end_();
 }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include <sys/types.h>
 #include <systemd/sd-event.h>
 
 #include "loop/handles.h"
@@ -17,7 +18,18 @@ namespace upkeep::os {
 /// count on that. Here a link is seen by itself as well, but two seconds later.
 class NewLinks {
  public:
-  using OnDue = std::function<void(const JobDirectory&, const std::string&)>;
+  /// Inode numbers are used again at once, but hardly for a file of the same type.
+  struct FileIdentity {
+    ino_t inode = 0;
+    mode_t type = 0;  ///< S_IF...
+    friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
+  };
+  struct Link {
+    JobDirectory directory;
+    std::string name;
+    FileIdentity identity;  ///< of the link itself: another file may have its name by then
+  };
+  using OnDue = std::function<void(const Link&)>;
 
   /// `on_due` is called from the loop for each link, `on_end` once after those that were due
   /// together.
@@ -27,16 +39,15 @@ class NewLinks {
   NewLinks& operator=(const NewLinks&) = delete;
 
   /// False if there can be no timer: the link should be looked at now.
-  [[nodiscard]] bool add(const JobDirectory& directory, const std::string& name);
+  [[nodiscard]] bool add(Link link);
 
   /// Forgets all of them: everything is looked at anyway.
   void clear() { waiting_.clear(); }
 
  private:
-  struct Link {
+  struct Waiting {
     std::uint64_t due;
-    JobDirectory directory;
-    std::string name;
+    Link link;
   };
 
   static int on_timer(sd_event_source*, std::uint64_t now, void* self) noexcept;
@@ -46,7 +57,7 @@ class NewLinks {
   sd_event* loop_;
   OnDue on_due_;
   std::function<void()> on_end_;
-  std::deque<Link> waiting_;  ///< by time, since all wait equally long
+  std::deque<Waiting> waiting_;  ///< by time, since all wait equally long
   loop::EventSource timer_;
 };
 
