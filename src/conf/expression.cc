@@ -191,8 +191,8 @@ class ExpressionParser {
   /// Then lines may have been read that were not meant to be part of the condition.
   void mention_open_parenthesis() {
     if (!inside_parentheses() || group().opened.line == last_.line) return;
-    lexer_.explain_failure(fmt::format("; the \"(\" at line {}, column {} is still open here",
-                                       group().opened.line, group().opened.column));
+    lexer_.introduce_failure(fmt::format("the \"(\" at line {}, column {} is still open here: ",
+                                         group().opened.line, group().opened.column));
   }
 
   Tree refuse_nothing() {

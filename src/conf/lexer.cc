@@ -345,8 +345,12 @@ void Lexer::warn(DiagnosticKind kind, Position place, std::string message) {
   warnings_.push_back({kind, place.line, place.column, std::move(message), {}});
 }
 
-void Lexer::explain_failure(std::string_view more) {
-  if (failure_) failure_->message += more;
+void Lexer::introduce_failure(std::string_view words) {
+  if (failure_) failure_->message.insert(0, words);
+}
+
+void Lexer::explain_failure(std::string_view words) {
+  if (failure_) failure_->message += words;
 }
 
 Diagnostic Lexer::recover(std::optional<int> line) {

@@ -104,8 +104,9 @@ class Lexer {
   /// The same for what was opened at `opening` and never closed.
   bool fail_open(DiagnosticKind kind, Position place, Position opening, std::string message);
 
-  /// Adds to what the failure says, if there is one.
-  void explain_failure(std::string_view more);
+  /// Adds to what the failure says, if there is one, in front or behind.
+  void introduce_failure(std::string_view words);
+  void explain_failure(std::string_view words);
 
   /// Records a warning, once for each place, at most kMaxDiagnostics.
   void warn(DiagnosticKind kind, Position place, std::string message);

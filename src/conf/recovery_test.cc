@@ -134,6 +134,9 @@ TEST(Messages, KnowWhatPeopleWrite) {
   };
   ends("start on a\n  and b\n", "only inside parentheses, or after a backslash");
   ends("if true; then\n", "shell commands belong between \"script\" and \"end script\"");
+  ends("Description=Web\n", "; write \"description\" and a blank, without \"=\"");
+  ends("ExecStart=/x\n", "unknown stanza \"ExecStart=/x\"");
+  ends("author \xE2\x80\x9Cmy self\xE2\x80\x9D\n", "; only \" and ' are quotes");
   ends("PORT=80\n", "to set a variable, write \"env\" before it");
   ends("[Service]\n", "sections are for systemd, a job file has none");
   ends("start-on a\n", "did you mean \"start on\"?");
@@ -194,7 +197,8 @@ TEST(Shown, WhereItWasOpenedIfItWasNeverClosed) {
 
 TEST(Shown, ThatAParenthesisHasSwallowedTheLine) {
   const auto text = shown("start on (a\nexec it's\n");
-  EXPECT_NE(text.find("; the \"(\" at line 1, column 10 is still open here\n"), std::string::npos)
+  EXPECT_NE(text.find("error: the \"(\" at line 1, column 10 is still open here: the quote at "),
+            std::string::npos)
       << text;
 }
 

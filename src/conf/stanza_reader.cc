@@ -55,9 +55,14 @@ std::optional<Token> StanzaReader::command() {
 
 bool StanzaReader::end(std::string_view takes) {
   if (has_argument()) {
-    return lexer_.fail(DiagnosticKind::ExtraToken, lexer_.position(),
-                       fmt::format("unexpected {}: \"{}\" takes {}",
-                                   quoted_word(lexer_.peek_word()), name_, takes));
+    const auto word = lexer_.peek_word();
+    lexer_.fail(DiagnosticKind::ExtraToken, lexer_.position(),
+                fmt::format("unexpected {}: \"{}\" takes {}", quoted_word(word), name_, takes));
+    // As word processors write them.
+    const bool curly = word.find("\xE2\x80\x9C") != std::string_view::npos ||
+                       word.find("\xE2\x80\x9D") != std::string_view::npos;
+    if (curly) lexer_.explain_failure("; only \" and ' are quotes");
+    return false;
   }
   lexer_.finish_line();
   return true;

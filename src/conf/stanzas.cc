@@ -465,13 +465,17 @@ std::string cure_of_unknown(std::string_view word) {
   const auto* const habit = std::ranges::find(kHabits, word, &Habit::word);
   if (habit != kHabits.end()) return std::string(habit->cure);
   if (word.starts_with('[')) return "; sections are for systemd, a job file has none";
-  if (const auto equals = word.find('='); equals != std::string_view::npos && equals > 0) {
-    return "; to set a variable, write \"env\" before it";
-  }
   if (auto meant = suggestion(word, kNames); !meant.empty()) return meant;
-  std::string small(word.substr(0, kLongestStanza));
+  const auto key = word.substr(0, std::min(word.find('='), kLongestStanza));
+  std::string small(key);
   std::ranges::transform(small, small.begin(), to_lower);
-  return small == word ? std::string() : suggestion(small, kNames);
+  if (key.size() == word.size()) return small == word ? std::string() : suggestion(small, kNames);
+  if (std::ranges::find(kNames, small) != kNames.end()) {
+    return fmt::format("; write \"{}\" and a blank, without \"=\"", small);
+  }
+  const bool capitals =
+      std::ranges::all_of(key, [](char byte) { return to_lower(byte) != byte || byte == '_'; });
+  return capitals ? "; to set a variable, write \"env\" before it" : "";
 }
 
 std::string describe_unknown(std::string_view word) {
