@@ -1,11 +1,9 @@
-"""init-checkconf: verdicts, texts and exit codes, JSON, and what no input may do to it."""
+"""init-checkconf for a person: verdicts, texts, exit codes, and where they go."""
 import grp
-import json
 import os
 import pty
 import pwd
 import re
-import resource
 import shutil
 import stat
 import subprocess
@@ -14,95 +12,8 @@ import textwrap
 import pytest
 
 import upkeep
-from upkeep import Answer, read_text, sanitizer_options
-
-DEADLINE = 60
-MEMORY = 256 << 20
-
-
-class Checker:
-    """init-checkconf in a folder of its own, which is its working directory."""
-
-    def __init__(self, directory):
-        self.directory = str(directory)
-        self.reports = os.path.join(self.directory, "reports.d~")  # a name that is not searched
-        os.mkdir(self.reports)
-        os.chmod(self.reports, 0o777)
-        self.program = os.path.join(upkeep.BIN, "init-checkconf")
-        if not os.path.exists(self.program):
-            pytest.fail(f"{self.program}: build it, or set UPKEEP_BIN", pytrace=False)
-
-    def path(self, name):
-        return os.path.join(self.directory, name)
-
-    def write(self, name, text):
-        path = os.path.join(os.fsencode(self.directory), os.fsencode(name))
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as file:
-            file.write(text if isinstance(text, bytes) else textwrap.dedent(text).encode())
-        return name
-
-    def environment(self):
-        return {"PATH": upkeep.SYSTEM_PATH, "LC_ALL": "C", "TERM": "xterm",
-                **sanitizer_options(self.reports, leaks=True)}
-
-    def start(self, *words, **options):
-        options = {"env": self.environment(), "cwd": self.directory, "stdin": subprocess.DEVNULL,
-                   "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        return subprocess.Popen([self.program, *words], **options)
-
-    def run_bytes(self, *words, **options):
-        with self.start(*words, **options) as process:
-            try:
-                out, err = process.communicate(timeout=DEADLINE)
-            except BaseException:
-                process.kill()
-                raise
-        return Answer(process.returncode, out, err)
-
-    def run(self, *words, **options):
-        code, out, err = self.run_bytes(*words, **options)
-        return Answer(code, out.decode(), err.decode())
-
-    def objects(self, *words, code=0, **options):
-        """What --json prints, as Python sees it; standard error has to be empty."""
-        answer = self.run_bytes("--json", *words, **options)
-        assert answer.err == b"", answer
-        assert answer.code == code, answer
-        return [json.loads(line) for line in answer.out.decode().splitlines()]
-
-    def one(self, *words, code=0):
-        objects = self.objects(*words, code=code)
-        assert len(objects) == 1
-        return objects[0]
-
-    def sanitizer_text(self):
-        return "".join(read_text(os.path.join(self.reports, name))
-                       for name in sorted(os.listdir(self.reports)))
-
-
-@pytest.fixture
-def check(tmp_path):
-    checker = Checker(tmp_path)
-    yield checker
-    text = checker.sanitizer_text()
-    assert text == "", text
-
-
-@pytest.fixture
-def bounded(check):
-    """The same with a limit on memory, which sanitizers do not survive: the release build then."""
-    if upkeep.is_sanitized(program="init-checkconf"):
-        check.program = os.path.join(upkeep.RELEASE_BIN, "init-checkconf")
-        if not os.path.exists(check.program):
-            pytest.skip("needs the release build, for the limit on memory")
-    start = check.start
-
-    def start_bounded(*words, **options):
-        return start(*words, **options, preexec_fn=lambda: resource.setrlimit(
-            resource.RLIMIT_AS, (MEMORY, MEMORY)))
-    check.start = start_bounded
-    return check
+from checkconf import DEADLINE, warnings
+from upkeep import read_text
 
 
 # --- For a person --------------------------------------------------------------------------------
@@ -340,10 +251,6 @@ def test_scripts_of_any_bytes_and_size(check):
 
 # --- Users and groups ----------------------------------------------------------------------------
 
-def warnings(found):
-    return [(one["kind"], one["line"], one["column"]) for one in found["warnings"]]
-
-
 def test_unknown_user_and_group(check):
     check.write("a.conf", "exec a\nsetuid root\n  setuid nosuchuser\nsetgid nosuchgroup\n")
     found = check.one("a.conf")
@@ -406,132 +313,6 @@ def test_broken_override(check):
     assert answer.err.startswith("ERROR: File a.override: syntax invalid:\na.override:2:6: error: ")
 
 
-# --- JSON ----------------------------------------------------------------------------------------
-
-def test_every_member_of_a_job(check):
-    check.write("a.conf", """\
-        instance $N
-        description "a \\"quoted\\" text"
-        author 'me'
-        version 1.0
-        usage "N - number"
-        chroot /srv/root
-        chdir /srv
-        setuid nosuchuser
-        setgid nosuchgroup
-        apparmor switch profile
-        apparmor load /etc/apparmor.d/profile
-        env A=1
-        env B
-        env C="x  y"
-        export A B
-        export C
-        emits one two*
-        import D E
-        tmpfiles a.conf b.conf
-        start on (one A=1 and two) or three B!=2 "C=x y"
-        stop on four 4 5
-        exec run $A
-        pre-start script
-          one
-            two
-        end script
-        post-start exec after
-        pre-stop script
-        end script
-        post-stop exec last
-        expect daemon
-        task
-        respawn
-        respawn limit 3 60
-        debug
-        kill timeout 20
-        kill signal INT
-        reload signal 10
-        normal exit 0 1 TERM 256
-        console output
-        umask 22
-        nice -5
-        oom score -999
-        limit nofile 100 200
-        limit core unlimited -1
-        cgroup cpu
-        cgroup memory limit 5
-        cgroup blkio name key value
-        """)
-    found = check.one("a.conf")
-    assert found["ok"] is True and found["file"] == "a.conf"
-    expected = {
-        "instance": "$N", "description": 'a \\"quoted\\" text', "author": "me", "version": "1.0",
-        "usage": "N - number", "chroot": "/srv/root", "chdir": "/srv", "setuid": "nosuchuser",
-        "setgid": "nosuchgroup", "apparmor_switch": "profile",
-        "env": ["A=1", "B", "C=x  y"], "export": ["A", "B", "C"], "emits": ["one", "two*"],
-        "start_on": {"or": [{"and": [{"event": "one", "args": ["A=1"]},
-                                     {"event": "two", "args": []}]},
-                            {"event": "three", "args": ["B!=2", "C=x y"]}]},
-        "stop_on": {"event": "four", "args": ["4", "5"]},
-        "processes": {"main": {"exec": "run $A"}, "pre-start": {"script": "one\n  two\n"},
-                      "post-start": {"exec": "after"}, "pre-stop": {"script": ""},
-                      "post-stop": {"exec": "last"},
-                      "security": {"exec": "/sbin/apparmor_parser -r -W /etc/apparmor.d/profile"}},
-        "expect": "daemon", "task": True, "respawn": True, "debug": True, "kill_timeout": 20,
-        "kill_signal": 2, "reload_signal": 10, "respawn_limit": {"count": 3, "interval": 60},
-        "normal_exit": [0, 1, 15 * 256, 256], "console": "output", "umask": "022", "nice": -5,
-        "oom_score": -999,
-        "limits": {"nofile": {"soft": 100, "hard": 200},
-                   "core": {"soft": "unlimited", "hard": "unlimited"}},
-        "cgroups": [{"controller": "cpu", "name": "$UPSTART_CGROUP"},
-                    {"controller": "memory", "name": "$UPSTART_CGROUP", "key": "limit",
-                     "value": "5"},
-                    {"controller": "blkio", "name": "name", "key": "key", "value": "value"}],
-        "import": ["D", "E"], "tmpfiles": ["a.conf", "b.conf"]}
-    assert found["job"] == expected
-    assert list(found["job"]) == list(expected), "the order of the members"
-    assert list(found) == ["file", "ok", "job", "warnings"]
-
-
-def test_an_empty_file_sets_nothing(check):
-    check.write("a.conf", "")
-    assert check.run_bytes("--json", "a.conf") == (
-        0, b'{"file":"a.conf","ok":true,"job":{},"warnings":[]}\n', b"")
-
-
-def test_errors_in_json(check):
-    check.write("a.conf", "exec a\nnice x\n\nconsole tty\nscript\n")
-    found = check.one("a.conf", code=1)
-    assert list(found) == ["file", "ok", "errors"]
-    assert found["ok"] is False
-    assert [(one["line"], one["column"], one["kind"]) for one in found["errors"]] == [
-        (2, 6, "BadNice"), (4, 9, "UnknownStanza"), (6, 1, "OpenBlock")]
-    assert all(list(one) == ["line", "column", "kind", "message"] for one in found["errors"])
-    assert found["errors"][0]["message"] == (
-        'expected a number from -20 to 19 after "nice", found "x"')
-
-
-def test_system_errors_in_json(check):
-    os.mkfifo(check.path("fifo.conf"))
-    check.write("a.txt", "")
-    found = check.objects("fifo.conf", "nosuch.conf", "nosuch", "a.txt", code=1)
-    assert [(one["file"], one["ok"], [(error["line"], error["column"], error["kind"])
-                                      for error in one["errors"]]) for one in found] == [
-        (name, False, [(0, 0, "SystemError")])
-        for name in ("fifo.conf", "nosuch.conf", "nosuch", "a.txt")]
-
-
-def test_any_bytes_come_back(check):
-    value = b"a\xffb\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\xed\xa0\x80\xc0\xaf\xe2\x82\x01\x1b\x7f\\n/\"q\""
-    name = check.write(b"n\xfe\xc3\xbc \n.conf", b"env 'A=" + value + b"'\nexec x" + value + b"\n")
-    answer = check.run_bytes("--json", name)
-    assert answer.code == 0 and answer.err == b""
-    answer.out.decode("utf-8")  # strictly
-    found = json.loads(answer.out)
-    assert found["file"].encode("utf-8", "surrogateescape") == name
-    assert found["file"] == os.fsdecode(name)
-    assert found["job"]["env"][0].encode("utf-8", "surrogateescape") == b"A=" + value
-    assert found["job"]["processes"]["main"]["exec"].encode("utf-8", "surrogateescape") == (
-        b"x" + value)
-
-
 # --- Directories ---------------------------------------------------------------------------------
 
 def test_directory_in_the_order_of_bytes(check):
@@ -568,86 +349,6 @@ def test_directory_says_what_it_cannot_read(check):
 def test_empty_directory(check):
     os.mkdir(check.path("jobs"))
     assert check.run("jobs") == (0, "", "")
-
-
-def test_corpus(check):
-    shared = upkeep.shared_folder()
-    if not shared or not os.path.exists(os.path.join(shared, "corpus", "VERDICTS.tsv")):
-        pytest.skip("needs the corpus, in ../shared or $UPKEEP_SHARED")
-    corpus = os.path.join(shared, "corpus")
-    with open(os.path.join(corpus, "VERDICTS.tsv"), encoding="utf-8") as file:
-        rows = [line.rstrip("\n").split("\t") for line in file][1:]
-    expected = {name: (verdict == "ok", line) for name, verdict, line in rows}
-    found = {os.path.basename(one["file"]):
-             (one["ok"], "" if one["ok"] else str(one["errors"][0]["line"]))
-             for one in check.objects(corpus, code=1)}
-    assert len(found) > 200
-    assert found == expected
-
-
-# --- Hostile input -------------------------------------------------------------------------------
-
-def test_huge_file_is_refused_unread(bounded):
-    with open(bounded.path("a.conf"), "wb") as file:
-        file.truncate(100 << 20)
-    assert bounded.run("a.conf") == (
-        1, "", "ERROR: File a.conf: file too large (more than 4194304 bytes)\n")
-    assert bounded.one("a.conf", code=1)["errors"] == [
-        {"line": 1, "column": 1, "kind": "FileTooLarge",
-         "message": "file too large (more than 4194304 bytes)"}]
-
-
-@pytest.mark.parametrize("text, kinds", [
-    (b"start on " + b"(" * 1_000_000, {"TooDeep", "ParenMismatch"}),
-    (b"start on " + b"(" * 1_000_000 + b"a" + b")" * 1_000_000 + b"\n", {"TooDeep"}),
-    (b"start on a" + b" or a" * 500_000 + b"\n", {"TooDeep"}),
-    (b"env A=1\n" * 1_000_000, {"FileTooLarge"}),
-    (b"exec a\n\0\n", {"NulByte"}),
-    (b"\0" * 1_000_000, {"NulByte"}),
-    (b"\xff\xfe\x80\n" * 500_000, {"UnknownStanza"}),
-    (b"nice x\n" * 500_000, {"BadNice"}),
-    (b'author "' + b"\n" * 4_000_000, {"OpenQuote"}),
-    (b"script\n" + b"x\n" * 2_000_000, {"OpenBlock"}),
-], ids=["open", "parentheses", "operators", "env", "nul", "nuls", "bytes", "errors", "quote",
-        "block"])
-def test_hostile_files_are_errors(bounded, text, kinds):
-    bounded.write("a.conf", text)
-    found = bounded.one("a.conf", code=1)
-    assert {one["kind"] for one in found["errors"]} <= kinds
-    assert 1 <= len(found["errors"]) <= 1000
-    answer = bounded.run("a.conf")
-    assert (answer.code, answer.out) == (1, "")
-    assert answer.err.startswith("ERROR: File a.conf: ")
-    assert len(answer.err) < 1 << 20
-
-
-@pytest.mark.parametrize("text", [
-    b"env A\n" * 690_000,
-    b"exec a\n" * 590_000,
-    b"exec " + b"x" * 4_000_000,
-    b"start on a " + b"b " * 1_000_000,
-    b"normal exit" + b" 1" * 1_000_000,
-    b"cgroup a b\n" * 380_000,
-    b"env \xff=\xfe\n" * 500_000,
-], ids=["env", "exec", "command", "arguments", "statuses", "cgroups", "bytes"])
-def test_hostile_files_that_are_valid(bounded, text):
-    bounded.write("a.conf", text)
-    assert bounded.one("a.conf")["ok"] is True
-    assert bounded.run("a.conf")[:2] == (0, "File a.conf: syntax ok\n")
-
-
-def test_many_errors_at_the_end_of_a_long_file(bounded):
-    bounded.write("a.conf", b"env A\n" * 100_000 + b"nice x\n" * 2000)
-    answer = bounded.run("a.conf")
-    assert answer.code == 1
-    assert answer.err.count(": error: ") == 1000
-    assert answer.err.count(" | nice x\n") == 1000
-
-
-def test_the_line_that_is_meant_is_shown_wherever_it_begins(check):
-    names = [check.write(f"{length}.conf", "#" * length + "\nnice x\n\n" + "#" * 5000)
-             for length in (*range(4085, 4100), *range(8185, 8200))]
-    assert check.run(*names).err.count("    2 | nice x\n      |      ^\n") == len(names)
 
 
 # --- Streams -------------------------------------------------------------------------------------
@@ -720,16 +421,3 @@ def test_errors_that_cannot_be_written(check):
     check.write("a.conf", "exec a\nexec b\n")
     with open("/dev/full", "wb") as full:
         assert check.run_bytes("a.conf", stderr=full)[0] == 1
-
-
-# --- The manual ----------------------------------------------------------------------------------
-
-def test_manual_names_every_kind():
-    with open(os.path.join(upkeep.ROOT, "src", "conf", "diagnostic.h"), encoding="utf-8") as file:
-        body = re.search(r"enum class DiagnosticKind \{(.*?)\};", file.read(), re.DOTALL)[1]
-    kinds = re.findall(r"^  (\w+),", body, re.MULTILINE)
-    assert len(kinds) > 25
-    with open(os.path.join(upkeep.ROOT, "docs", "man", "init-checkconf.8"),
-              encoding="utf-8") as file:
-        manual = file.read()
-    assert [kind for kind in [*kinds, "SystemError"] if f".It {kind}\n" not in manual] == []
