@@ -4,7 +4,9 @@ import os
 import pty
 import pwd
 import re
+import resource
 import shutil
+import signal
 import stat
 import subprocess
 import textwrap
@@ -122,6 +124,13 @@ def test_what_is_no_job_file(check, words, message):
     assert check.run(*words) == (1, "", f"ERROR: {message}\n")
 
 
+def test_among_several_a_wrong_name_is_told(check):
+    check.write("a.txt", "")
+    check.write("b\x1b.txt", "")
+    assert check.run("a.txt", "-f", "b\x1b.txt") == (
+        1, "", "ERROR: File b\\x1b.txt must end in .conf\nERROR: File a.txt must end in .conf\n")
+
+
 def test_unknown_option(check):
     assert check.run("--nosuch", "a.conf") == (
         1, "", "ERROR: invalid option: --nosuch\nTry `init-checkconf --help' for more information.\n")
@@ -222,8 +231,32 @@ def test_no_shell_for_many_files_unless_asked(check):
     assert "shell_errors" not in check.one("a.conf")
     found = check.one("--scripts", "a.conf", code=1)
     assert found["ok"] is True
-    assert [one["section"] for one in found["shell_errors"]] == ["pre-start", "script"]
+    assert [(one["section"], one["kind"]) for one in found["shell_errors"]] == [
+        ("pre-start", "Refused"), ("script", "Refused")]
+    assert all(list(one) == ["section", "kind", "message"] for one in found["shell_errors"])
     assert all("yntax error" in one["message"] for one in found["shell_errors"])
+
+
+def test_shell_is_heard_where_the_ends_of_children_are_ignored(check):
+    check.write("a.conf", BAD_SCRIPTS)
+    answer = check.run("a.conf", preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err.startswith(
+        "ERROR: File a.conf: shell syntax invalid in pre-start section:\n/bin/sh: ")
+
+
+def test_shell_that_cannot_be_asked_has_refused_nothing(check):
+    check.write("a.conf", BAD_SCRIPTS)
+    check.limit(resource.RLIMIT_NOFILE, 4)
+    reason = "cannot make a pipe: Too many open files"
+    assert check.run("a.conf") == (1, "", "".join(
+        f"ERROR: File a.conf: unable to check the shell syntax of the {section} section: {reason}\n"
+        for section in ("pre-start", "script", "post-stop")))
+    found = check.one("--scripts", "a.conf", code=1)
+    assert found["ok"] is True
+    assert found["shell_errors"] == [
+        {"section": section, "kind": "SystemError", "message": reason}
+        for section in ("pre-start", "script", "post-stop")]
 
 
 def test_shell_sees_what_an_override_itself_sets(check):
@@ -284,6 +317,15 @@ def test_account_warnings_stand_in_their_places(check):
         "UnknownUser", "DuplicateStanza"]
 
 
+def test_accounts_of_another_machine_are_not_asked_for(check):
+    check.write("a.conf", "exec a\nsetuid nosuchuser\nsetgid nosuchgroup\n")
+    assert check.run("--strict", "--no-accounts", "a.conf") == (
+        0, "File a.conf: syntax ok\n", "")
+    assert warnings(check.one("--no-accounts", "a.conf")) == []
+    check.write("b.conf", "setuid nosuchuser\nexec a\nexec b\n")
+    assert warnings(check.one("--no-accounts", "b.conf")) == [("DuplicateStanza", 3, 1)]
+
+
 # --- Overrides -----------------------------------------------------------------------------------
 
 def test_override_on_its_conf(check):
@@ -337,18 +379,40 @@ def test_directory_says_what_it_cannot_read(check):
     os.symlink(".", check.path("jobs/self.conf"))
     assert check.run("jobs") == (1, "File jobs/a.conf: syntax ok\n", textwrap.dedent("""\
         ERROR: File jobs/fifo.conf: not a regular file
-        ERROR: File jobs/gone.conf does not exist
+        ERROR: File jobs/gone.conf: a symbolic link whose target does not exist
         ERROR: jobs/self.conf: the directory contains itself
         """))
     found = check.objects("jobs", code=1)
     assert [(one["file"], one["ok"]) for one in found] == [
         ("jobs/a.conf", True), ("jobs/fifo.conf", False), ("jobs/gone.conf", False),
         ("jobs/self.conf", False)]
+    assert found[2]["errors"] == [
+        {"line": 0, "column": 0, "kind": "SystemError",
+         "message": "a symbolic link whose target does not exist"}]
 
 
-def test_empty_directory(check):
-    os.mkdir(check.path("jobs"))
-    assert check.run("jobs") == (0, "", "")
+def test_links_to_what_is_no_file_are_passed_over(check):
+    check.write("jobs/a.conf", "exec a\n")
+    os.mkfifo(check.path("jobs/fifo"))
+    os.symlink("fifo", check.path("jobs/b.conf"))
+    os.symlink("/dev/null", check.path("jobs/c.conf"))
+    assert check.run("jobs") == (0, "File jobs/a.conf: syntax ok\n", "")
+
+
+def test_directory_without_job_files(check):
+    os.makedirs(check.path("jobs/.git"))
+    check.write("jobs/readme.txt", "")
+    check.write("a.conf", "exec a\n")
+    assert check.run("jobs", "a.conf") == (
+        0, "File a.conf: syntax ok\n", "jobs: no job files found\n")
+    assert check.objects("jobs") == []
+
+
+def test_directory_of_which_nothing_can_be_read_has_said_so(check):
+    check.write("jobs/x", "")
+    os.symlink(".", check.path("jobs/self.conf"))
+    assert check.run("jobs") == (
+        1, "", "ERROR: jobs/self.conf: the directory contains itself\n")
 
 
 # --- Streams -------------------------------------------------------------------------------------

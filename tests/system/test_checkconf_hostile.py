@@ -1,6 +1,8 @@
 """What no input may do to init-checkconf, and what it does where it lacks something."""
 import pytest
 
+from checkconf import MEMORY
+
 
 def test_huge_file_is_refused_unread(bounded):
     with open(bounded.path("a.conf"), "wb") as file:
@@ -63,3 +65,32 @@ def test_the_line_that_is_meant_is_shown_wherever_it_begins(check):
     names = [check.write(f"{length}.conf", "#" * length + "\nnice x\n\n" + "#" * 5000)
              for length in (*range(4085, 4100), *range(8185, 8200))]
     assert check.run(*names).err.count("    2 | nice x\n      |      ^\n") == len(names)
+
+
+def test_warnings_are_bounded(check):
+    check.write("a.conf", "setuid nosuchuser\nsetgid nosuchgroup\n" + "exec a\n" * 1100)
+    found = check.one("a.conf")["warnings"]
+    assert len(found) == 1000
+    assert [one["kind"] for one in found[:3]] == ["UnknownUser", "UnknownGroup", "DuplicateStanza"]
+    assert check.run("a.conf").err.count(": warning: ") == 1000
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["words", "json"])
+def test_lack_of_memory_is_said(check, form):
+    check.write("a.conf", "exec a\n")
+    check.write("b.conf", "env A=B\n" * 460_000)
+    said = 0
+    for size in range(4 << 20, MEMORY, 4 << 20):
+        check.limit_memory(size)
+        answer = check.run(*form, "a.conf", "b.conf")
+        if "loading shared libraries" in answer.err or (answer.code < 0 and answer.out == ""
+                                                        and size <= 8 << 20):
+            continue  # it has not begun
+        if answer.code == 0:
+            break
+        assert (answer.code, answer.err) == (1, "ERROR: out of memory\n")
+        assert answer.out.count("a.conf") <= 1 and "b.conf" not in answer.out
+        said += answer.out.count("a.conf")
+    else:
+        pytest.fail("it is never enough")
+    assert said > 0, "what was known before is said"

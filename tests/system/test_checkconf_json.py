@@ -102,9 +102,30 @@ def test_errors_in_json(check):
     assert found["ok"] is False
     assert [(one["line"], one["column"], one["kind"]) for one in found["errors"]] == [
         (2, 6, "BadNice"), (4, 9, "UnknownStanza"), (6, 1, "OpenBlock")]
-    assert all(list(one) == ["line", "column", "kind", "message"] for one in found["errors"])
+    four = ["line", "column", "kind", "message"]
+    assert [list(one) for one in found["errors"]] == [four, four, [*four, "opening"]]
     assert found["errors"][0]["message"] == (
         'expected a number from -20 to 19 after "nice", found "x"')
+
+
+@pytest.mark.parametrize("text, kind, opening", [
+    ("exec a\n  author 'me\n\n", "OpenQuote", (2, 10)),
+    ("  script\n:\n", "OpenBlock", (1, 3)),
+    ("start on a and (b\n  or (c)\n", "ParenMismatch", (1, 16)),
+])
+def test_where_it_was_opened(check, text, kind, opening):
+    check.write("a.conf", text)
+    error, = check.one("a.conf", code=1)["errors"]
+    assert error["kind"] == kind
+    assert error["opening"] == {"line": opening[0], "column": opening[1]}
+    assert list(error["opening"]) == ["line", "column"]
+
+
+def test_what_was_never_opened_has_no_opening(check):
+    check.write("a.conf", "start on a)\n")
+    error, = check.one("a.conf", code=1)["errors"]
+    assert list(error) == ["line", "column", "kind", "message"]
+    assert error["kind"] == "ParenMismatch"
 
 
 def test_system_errors_in_json(check):
@@ -129,6 +150,27 @@ def test_any_bytes_come_back(check):
     assert found["job"]["env"][0].encode("utf-8", "surrogateescape") == b"A=" + value
     assert found["job"]["processes"]["main"]["exec"].encode("utf-8", "surrogateescape") == (
         b"x" + value)
+
+
+def test_an_object_is_a_line_by_the_rules_of_unicode_too(check):
+    ends = "\x0b\x0c\r\x1c\x1d\x1e\x85\u2028\u2029"
+    check.write("a.conf", f"exec a '{ends}'\n")
+    out = check.run("--json", "a.conf").out
+    assert out.splitlines() == [out[:-1]]
+    assert json.loads(out)["job"]["processes"]["main"]["exec"] == f"a '{ends}'"
+
+
+def test_the_deepest_condition_nests_as_the_manual_says(check):
+    check.write("a.conf", "start on " + "(" * 999 + "a" + " or b)" * 999 + " and c\n")
+    out = check.run("--json", "a.conf").out
+    depth = deepest = 0
+    for character in out:
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(character, 0)
+        deepest = max(deepest, depth)
+    assert depth == 0
+    assert 1990 < deepest <= 2010
+    manual = upkeep.read_text(os.path.join(upkeep.ROOT, "docs", "man", "init-checkconf.8"))
+    assert "2000 levels" in manual
 
 
 def test_corpus(check):
