@@ -27,6 +27,15 @@ void append_escaped(std::string& out, char byte) {
   }
 }
 
+/// The escape for the Unicode line end that begins `text`, if one does. JSON lets these stand as
+/// they are, but readers that cut a text into lines would cut a string there.
+std::string_view line_end_escape(std::string_view text) {
+  if (text.starts_with("\xC2\x85")) return "\\u0085";
+  if (text.starts_with("\xE2\x80\xA8")) return "\\u2028";
+  if (text.starts_with("\xE2\x80\xA9")) return "\\u2029";
+  return {};
+}
+
 }  // namespace
 
 void append_json_string(std::string& out, std::string_view text) {
@@ -44,7 +53,9 @@ void append_json_string(std::string& out, std::string_view text) {
     } else if (length == 1) {
       append_escaped(out, text[i++]);
     } else {
-      out.append(text, i, length);
+      const auto character = text.substr(i, length);
+      const auto escape = line_end_escape(character);
+      out += escape.empty() ? character : escape;
       i += length;
     }
   }

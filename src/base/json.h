@@ -8,8 +8,9 @@
 
 namespace upkeep {
 
-/// Appends `text` as a JSON string. Whatever the bytes, it comes back: those that are not UTF-8
-/// become lone surrogates \udc80 to \udcff, which Python's "surrogateescape" turns into them again.
+/// Appends `text` as a JSON string without any line end, be it Unicode's. Whatever the bytes, it
+/// comes back: those that are not UTF-8 become lone surrogates \udc80 to \udcff, which Python's
+/// "surrogateescape" turns into them again.
 void append_json_string(std::string& out, std::string_view text);
 
 /// A JSON document under construction. The caller sees to the nesting: what is begun is ended, and

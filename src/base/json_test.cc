@@ -28,7 +28,11 @@ TEST(JsonString, WhatJsonReservesIsEscaped) {
 
 TEST(JsonString, Utf8StaysAsItIs) {
   EXPECT_EQ(json("ä€𝄞"), "\"ä€𝄞\"");
-  EXPECT_EQ(json("\u00a0\u2028\ufeff"), "\"\u00a0\u2028\ufeff\"");
+  EXPECT_EQ(json("\u00a0\u2027\u202a\ufeff"), "\"\u00a0\u2027\u202a\ufeff\"");
+}
+
+TEST(JsonString, LineEndsOfUnicodeAreEscaped) {
+  EXPECT_EQ(json("a\u0085b\u2028c\u2029d"), R"("a\u0085b\u2028c\u2029d")");
 }
 
 // The expected texts are what json.dumps(os.fsdecode(bytes)) of Python gives.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <system_error>
 #include <unordered_map>
 
 #include <fmt/format.h>
@@ -110,6 +111,10 @@ std::string printable(std::string_view text) {
     text.remove_prefix(length);
   }
   return out;
+}
+
+std::string system_error_text(int error) {
+  return std::generic_category().message(error);
 }
 
 std::optional<unsigned long long> parse_decimal(std::string_view text) {

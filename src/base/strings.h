@@ -54,6 +54,9 @@ void unset_variable(Environment& environment, std::string_view name);
 /// `text` as a message shows it: bytes outside printable ASCII and UTF-8 text become \xNN.
 [[nodiscard]] std::string printable(std::string_view text);
 
+/// The system's words for an errno, such as "No such file or directory".
+[[nodiscard]] std::string system_error_text(int error);
+
 /// An unsigned decimal number without sign, blanks or trailing text; nothing if it does not fit.
 [[nodiscard]] std::optional<unsigned long long> parse_decimal(std::string_view text);
 

@@ -46,6 +46,10 @@ TEST(Strings, PrintableEscapesWhatATerminalWouldObey) {
   EXPECT_EQ(printable("\xE2\x82"), "\\xe2\\x82");
 }
 
+TEST(Strings, SystemErrorText) {
+  EXPECT_EQ(system_error_text(2), "No such file or directory");
+}
+
 TEST(Strings, DecimalIsStrict) {
   EXPECT_EQ(parse_decimal("10"), 10U);
   for (const auto* bad : {"", " 1", "+1", "-1", "1x", "99999999999999999999999"}) {

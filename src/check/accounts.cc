@@ -53,6 +53,7 @@ void warn(conf::ParsedJob& job, std::string_view stanza, conf::DiagnosticKind ki
   };
   job.warnings.insert(std::ranges::upper_bound(job.warnings, *place, {}, place_of_warning),
                       {kind, place->line, place->column, std::move(message), {}});
+  if (job.warnings.size() > conf::kMaxDiagnostics) job.warnings.pop_back();
 }
 
 }  // namespace

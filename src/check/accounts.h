@@ -21,8 +21,9 @@ class Accounts {
   std::map<std::string, bool, std::less<>> groups_;
 };
 
-/// Adds the warnings UnknownUser and UnknownGroup to those of `job`, in their places. With `chroot`
-/// the names are looked up inside it, so nothing is known here.
+/// Adds the warnings UnknownUser and UnknownGroup to those of `job`, in their places; of more than
+/// conf::kMaxDiagnostics the first ones stay. With `chroot` the names are looked up inside it, so
+/// nothing is known here.
 void warn_of_unknown_accounts(Accounts& accounts, conf::ParsedJob& job);
 
 }  // namespace upkeep::check

@@ -37,12 +37,20 @@ bool exists(const std::string& path) {
   return ::stat(path.c_str(), &info) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
+bool is_link(const std::string& path) {
+  struct stat info {};
+  return ::lstat(path.c_str(), &info) == 0 && S_ISLNK(info.st_mode);
+}
+
+bool is_missing(const ReadError& error) {
+  return error.instead == ReadError::Instead::Nothing &&
+         (error.number == ENOENT || error.number == ENOTDIR);
+}
+
 /// Why a file was not read, in both wordings.
 UnreadFile unread(const std::string& path, const ReadError& error) {
-  const bool is_missing = error.instead == ReadError::Instead::Nothing &&
-                          (error.number == ENOENT || error.number == ENOTDIR);
-  auto sentence = is_missing ? fmt::format("File {} does not exist", printable(path))
-                             : fmt::format("File {}: {}", printable(path), error.text);
+  auto sentence = is_missing(error) ? fmt::format("File {} does not exist", printable(path))
+                                    : fmt::format("File {}: {}", printable(path), error.text);
   return {path, std::move(sentence), error.text, error.number == EFBIG};
 }
 
@@ -78,10 +86,13 @@ std::vector<ShellError> find_shell_errors(const conf::JobDefinition& job) {
   for (const auto type : kSections) {
     const auto& command = job.process(type);
     if (!command || command->form != Command::Form::Script) continue;
-    auto lines = find_shell_error(command->text);
-    if (!lines) continue;
-    const auto section = type == ProcessType::Main ? "script" : to_string(type);
-    errors.push_back({std::string(section), *std::move(lines)});
+    const std::string section(type == ProcessType::Main ? "script" : to_string(type));
+    using enum ShellError::Kind;
+    if (auto lines = find_shell_error(command->text); !lines) {
+      errors.push_back({Unchecked, section, std::move(lines.error().message)});
+    } else if (*lines) {
+      errors.push_back({Refused, section, **std::move(lines)});
+    }
   }
   return errors;
 }
@@ -98,16 +109,32 @@ void Checker::check_operand(const std::string& operand) {
   }
   if (is_directory(operand)) return check_directory(operand);
   if (!exists(operand)) return refuse(unread(operand, {ENOENT, "no such file or directory", {}}));
+  // The original takes a single operand, and does not name it.
   constexpr auto kWrongName = "File must end in .conf";
-  refuse({operand, kWrongName, kWrongName});
+  refuse({operand,
+          settings_.operands.size() == 1
+              ? kWrongName
+              : fmt::format("File {} must end in .conf", printable(operand)),
+          kWrongName});
 }
 
 void Checker::check_directory(const std::string& path) {
-  const auto check = [this](const std::string& file) { check_file(file, os::read_job_file(file)); };
-  const auto complain = [this](const std::string& place, std::string reason) {
+  bool is_empty = true;
+  const auto check = [&](const std::string& file) {
+    is_empty = false;
+    auto text = os::read_job_file(file);
+    if (!text && is_missing(text.error()) && is_link(file)) {  // its name at least does exist
+      text.error() = {ENOENT, "a symbolic link whose target does not exist",
+                      ReadError::Instead::Special};
+    }
+    check_file(file, std::move(text));
+  };
+  const auto complain = [&](const std::string& place, std::string reason) {
+    is_empty = false;
     refuse({place, fmt::format("{}: {}", printable(place), reason), reason});
   };
   walk_job_files(path, check, complain);
+  if (is_empty) report_.say_empty(path);
 }
 
 void Checker::check_file(const std::string& path, Text text) {
@@ -117,7 +144,7 @@ void Checker::check_file(const std::string& path, Text text) {
     all_passed_ = false;
     return report_.say_invalid(path, file.text, parsed.error());
   }
-  warn_of_unknown_accounts(accounts_, file.job);
+  if (settings_.looks_up_accounts) warn_of_unknown_accounts(accounts_, file.job);
   file.is_refused_for_warnings = settings_.strict && !file.job.warnings.empty();
   if (checks_scripts()) file.shell_errors = find_shell_errors(file.definition());
   if (!file.passes()) all_passed_ = false;

@@ -22,6 +22,7 @@ struct CommandLine {
   Form form = Form::Human;
   Scripts scripts = Scripts::OfSingleFile;
   bool strict = false;                ///< warnings fail a file
+  bool looks_up_accounts = true;      ///< warns of users and groups that this machine lacks
   std::vector<std::string> operands;  ///< files and directories; those of --file first
 };
 

@@ -17,14 +17,16 @@ TEST(CommandLine, Defaults) {
   EXPECT_EQ(line.form, CommandLine::Form::Human);
   EXPECT_EQ(line.scripts, CommandLine::Scripts::OfSingleFile);
   EXPECT_FALSE(line.strict);
+  EXPECT_TRUE(line.looks_up_accounts);
   EXPECT_EQ(line.operands, Words{"a.conf"});
 }
 
 TEST(CommandLine, Ours) {
-  const auto line = read({"--json", "a", "--strict", "b", "--scripts"});
+  const auto line = read({"--json", "a", "--strict", "b", "--scripts", "--no-accounts"});
   EXPECT_EQ(line.form, CommandLine::Form::Json);
   EXPECT_EQ(line.scripts, CommandLine::Scripts::Always);
   EXPECT_TRUE(line.strict);
+  EXPECT_FALSE(line.looks_up_accounts);
   EXPECT_EQ(line.operands, (Words{"a", "b"}));
 }
 
@@ -55,8 +57,8 @@ TEST(CommandLine, UnknownOptionIsAnError) {
 
 TEST(CommandLine, HelpListsEveryOption) {
   for (const auto* const name :
-       {"--json", "--strict", "--scripts", "--noscript", "--file", "--debug", "--initctl-path",
-        "--upstart-path", "--help", "--version"}) {
+       {"--json", "--strict", "--scripts", "--no-accounts", "--noscript", "--file", "--debug",
+        "--initctl-path", "--upstart-path", "--help", "--version"}) {
     EXPECT_NE(help_text().find(name), std::string::npos) << name;
   }
 }

@@ -2,9 +2,9 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <new>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
 #include "check/checker.h"
@@ -14,6 +14,8 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
+
+#include "base/strings.h"
 
 namespace upkeep::check {
 namespace {
@@ -72,21 +74,39 @@ bool run(const std::vector<std::string>& words, Output& output) {
   return check_all(*line, output);
 }
 
+/// Whether all is valid and has been said, as far as standard output takes it.
+bool run_and_finish(const std::vector<std::string>& words, Output& output) {
+  const bool passed = run(words, output);
+  output.finish();
+  if (output.error() != 0 && output.error() != EPIPE) {
+    output.complain(fmt::format("ERROR: unable to write: {}\n", system_error_text(output.error())));
+    output.finish();
+  }
+  return passed && !output.has_failed();
+}
+
+/// Says it without needing any, after what has been said of files before.
+void complain_of_memory(Output& output) {
+  constexpr std::string_view kText = "ERROR: out of memory\n";
+  output.finish();
+  const auto written = ::write(STDERR_FILENO, kText.data(), kText.size());
+  (void)written;
+}
+
 }  // namespace
 }  // namespace upkeep::check
 
 int main(int argc, char** argv) {
-  using upkeep::check::Output;
-  upkeep::check::occupy_standard_descriptors();
+  using namespace upkeep::check;
+  occupy_standard_descriptors();
   (void)std::signal(SIGPIPE, SIG_IGN);  // a reader that has gone is an error like others
-  const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+  (void)std::signal(SIGCHLD, SIG_DFL);  // ignored, it would hide how a shell has ended
   Output output;
-  const bool passed = upkeep::check::run(words, output);
-  output.finish();
-  if (output.error() != 0 && output.error() != EPIPE) {
-    output.complain(fmt::format("ERROR: unable to write: {}\n",
-                                std::generic_category().message(output.error())));
-    output.finish();
+  try {
+    const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+    return run_and_finish(words, output) ? 0 : 1;
+  } catch (const std::bad_alloc&) {
+    complain_of_memory(output);
+    return 1;
   }
-  return passed && !output.has_failed() ? 0 : 1;
 }

@@ -118,6 +118,11 @@ void write_cgroups(JsonWriter& out, const std::vector<conf::CgroupSetting>& cgro
   out.end_array();
 }
 
+void write_position(JsonWriter& out, conf::Position place) {
+  out.member("line", place.line);
+  out.member("column", place.column);
+}
+
 }  // namespace
 
 void write_job(JsonWriter& out, const JobDefinition& job) {
@@ -158,20 +163,25 @@ void write_job(JsonWriter& out, const JobDefinition& job) {
   out.end_object();
 }
 
-void write_diagnostic(JsonWriter& out, int line, int column, std::string_view kind,
-                      std::string_view message) {
+void write_diagnostic(JsonWriter& out, conf::Position place, std::string_view kind,
+                      std::string_view message, const std::optional<conf::Position>& opening) {
   out.begin_object();
-  out.member("line", line);
-  out.member("column", column);
+  write_position(out, place);
   out.member("kind", kind);
   out.member("message", message);
+  if (opening) {
+    out.key("opening");
+    out.begin_object();
+    write_position(out, *opening);
+    out.end_object();
+  }
   out.end_object();
 }
 
 void write_diagnostics(JsonWriter& out, std::span<const conf::Diagnostic> diagnostics) {
   out.begin_array();
   for (const auto& one : diagnostics) {
-    write_diagnostic(out, one.line, one.column, to_string(one.kind), one.message);
+    write_diagnostic(out, {one.line, one.column}, to_string(one.kind), one.message, one.opening);
   }
   out.end_array();
 }

@@ -57,8 +57,11 @@ TEST(JobJson, Diagnostics) {
   std::string out;
   JsonWriter writer(out);
   write_diagnostics(writer, std::vector<conf::Diagnostic>{
-                                {conf::DiagnosticKind::BadNice, 3, 6, "no \"number\"", {}}});
-  EXPECT_EQ(out, R"([{"line":3,"column":6,"kind":"BadNice","message":"no \"number\""}])");
+                                {conf::DiagnosticKind::BadNice, 3, 6, "no \"number\"", {}},
+                                {conf::DiagnosticKind::OpenQuote, 9, 1, "m", {{4, 7}}}});
+  EXPECT_EQ(out, R"([{"line":3,"column":6,"kind":"BadNice","message":"no \"number\""},)"
+                 R"({"line":9,"column":1,"kind":"OpenQuote","message":"m",)"
+                 R"("opening":{"line":4,"column":7}}])");
 }
 
 }  // namespace

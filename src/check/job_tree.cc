@@ -7,7 +7,6 @@
 #include <memory>
 #include <optional>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -15,14 +14,11 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include "base/strings.h"
 #include "os/job_file_names.h"
 
 namespace upkeep::check {
 namespace {
-
-std::string words_of(int error) {
-  return std::generic_category().message(error);
-}
 
 struct Entry {
   std::string name;
@@ -81,7 +77,7 @@ class Walk {
   }
 
   std::nullopt_t refuse(const std::string& path, int error) const {
-    on_problem_(path, "unable to read directory: " + words_of(error));
+    on_problem_(path, "unable to read directory: " + system_error_text(error));
     return std::nullopt;
   }
 

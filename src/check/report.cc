@@ -9,6 +9,9 @@
 namespace upkeep::check {
 namespace {
 
+/// The kind of what says nothing about the file's text.
+constexpr std::string_view kSystemError = "SystemError";
+
 class ReportInWords : public Report {
  public:
   ReportInWords(Output& output, conf::Colour colour) : output_(output), colour_(colour) {}
@@ -20,11 +23,7 @@ class ReportInWords : public Report {
       output_.print(fmt::format("File {}: syntax ok\n", printable(file.path)));
     }
     show(file.path, file.text, file.job.warnings);
-    for (const auto& error : file.shell_errors) {
-      say_error(fmt::format("File {}: shell syntax invalid in {} section:", printable(file.path),
-                            error.section));
-      output_.complain(error.lines);
-    }
+    for (const auto& error : file.shell_errors) say_shell_error(file.path, error);
   }
 
   void say_invalid(std::string_view path, std::string_view text,
@@ -35,7 +34,22 @@ class ReportInWords : public Report {
 
   void say_unread(const UnreadFile& file) override { say_error(file.sentence); }
 
+  void say_empty(std::string_view directory) override {
+    output_.complain(fmt::format("{}: no job files found\n", printable(directory)));
+  }
+
  private:
+  void say_shell_error(std::string_view path, const ShellError& error) {
+    if (error.kind == ShellError::Kind::Unchecked) {
+      return say_error(
+          fmt::format("File {}: unable to check the shell syntax of the {} section: {}",
+                      printable(path), error.section, error.message));
+    }
+    say_error(fmt::format("File {}: shell syntax invalid in {} section:", printable(path),
+                          error.section));
+    output_.complain(error.message);
+  }
+
   void say_error(std::string_view sentence) {
     output_.complain(fmt::format("ERROR: {}\n", sentence));
   }
@@ -78,12 +92,13 @@ class ReportInJson : public Report {
     JsonWriter json = begin(file.path, false);
     json.key("errors");
     json.begin_array();
-    write_diagnostic(json, place, place,
-                     file.is_too_large ? to_string(Kind::FileTooLarge) : "SystemError",
-                     file.reason);
+    write_diagnostic(json, {place, place},
+                     file.is_too_large ? to_string(Kind::FileTooLarge) : kSystemError, file.reason);
     json.end_array();
     end(json);
   }
+
+  void say_empty(std::string_view) override {}  // the format speaks of files alone
 
  private:
   JsonWriter begin(std::string_view path, bool ok) {
@@ -107,7 +122,8 @@ class ReportInJson : public Report {
     for (const auto& error : errors) {
       json.begin_object();
       json.member("section", error.section);
-      json.member("message", error.lines);
+      json.member("kind", error.kind == ShellError::Kind::Refused ? "Refused" : kSystemError);
+      json.member("message", error.message);
       json.end_object();
     }
     json.end_array();

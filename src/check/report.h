@@ -14,10 +14,15 @@
 
 namespace upkeep::check {
 
-/// What the shell has against a script.
+/// Why a script does not pass.
 struct ShellError {
+  enum class Kind {
+    Refused,    ///< by the shell
+    Unchecked,  ///< the shell could not be asked, or did not answer
+  };
+  Kind kind{};
   std::string section;  ///< pre-start, post-start, script, pre-stop, post-stop
-  std::string lines;    ///< each with its line feed
+  std::string message;  ///< of a refused one: lines, each with its line feed; else the reason
 };
 
 /// A file without errors in the language.
@@ -43,7 +48,7 @@ struct UnreadFile {
   bool is_too_large = false;
 };
 
-/// Each call is about one file.
+/// Each call is about one file, or a directory in which there is none.
 class Report {
  public:
   Report() = default;
@@ -55,6 +60,7 @@ class Report {
   virtual void say_invalid(std::string_view path, std::string_view text,
                            const conf::Errors& errors) = 0;
   virtual void say_unread(const UnreadFile& file) = 0;
+  virtual void say_empty(std::string_view directory) = 0;
 };
 
 /// Verdicts to standard output, all else to standard error, for which `colour` is.

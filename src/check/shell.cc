@@ -7,7 +7,6 @@
 #include <chrono>
 #include <csignal>
 #include <string_view>
-#include <system_error>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -17,7 +16,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/result.h"
 #include "base/strings.h"
 #include "base/unique_fd.h"
 
@@ -31,7 +29,7 @@ constexpr std::chrono::seconds kTimeLimit{10};
 constexpr std::size_t kMostOutput = 8U << 10;
 
 std::unexpected<Error> failed(std::string_view what, int error) {
-  return failure(fmt::format("unable to {}: {}", what, std::generic_category().message(error)));
+  return failure(fmt::format("cannot {}: {}", what, system_error_text(error)));
 }
 
 /// A descriptor to read `text` from.
@@ -57,10 +55,11 @@ class SpawnSetup {
     ::posix_spawn_file_actions_adddup2(&actions_, output, STDOUT_FILENO);
     ::posix_spawn_file_actions_adddup2(&actions_, output, STDERR_FILENO);
     ::posix_spawnattr_init(&attributes_);
-    sigset_t pipe;
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);  // which we ignore
-    ::posix_spawnattr_setsigdefault(&attributes_, &pipe);
+    sigset_t as_usual;
+    sigemptyset(&as_usual);
+    sigaddset(&as_usual, SIGPIPE);  // which we ignore
+    sigaddset(&as_usual, SIGCHLD);  // which may have been ignored when we were started
+    ::posix_spawnattr_setsigdefault(&attributes_, &as_usual);
     ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGDEF);
   }
   SpawnSetup(const SpawnSetup&) = delete;
@@ -115,9 +114,10 @@ bool listen(int fd, std::string& said) {
   return false;
 }
 
-int wait_for_end(pid_t pid) {
+Result<int> wait_for_end(pid_t pid) {
   int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  while (::waitpid(pid, &status, 0) < 0) {
+    if (errno != EINTR) return failed(fmt::format("wait for {}", kShell), errno);
   }
   return status;
 }
@@ -131,8 +131,9 @@ std::string as_lines(std::string_view said) {
   return lines;
 }
 
-/// The lines that the shell has said, if it has refused the script.
-Result<std::optional<std::string>> ask_shell(const std::string& script) {
+}  // namespace
+
+Result<std::optional<std::string>> find_shell_error(const std::string& script) {
   const auto input = file_in_memory(script);
   if (!input) return std::unexpected(input.error());
   std::array<int, 2> ends{};
@@ -146,24 +147,14 @@ Result<std::optional<std::string>> ask_shell(const std::string& script) {
   std::string said;
   const bool in_time = listen(ours.value(), said);
   if (!in_time) ::kill(*pid, SIGKILL);
-  const int status = wait_for_end(*pid);
-  if (in_time && status == 0) return std::nullopt;
-
-  auto lines = as_lines(said);
-  if (!in_time) {
-    lines += fmt::format("{} was ended: it took more than {} s\n", kShell, kTimeLimit.count());
-  } else if (WIFSIGNALED(status)) {
-    lines += fmt::format("{} was ended by signal {}\n", kShell, WTERMSIG(status));
+  const auto status = wait_for_end(*pid);
+  if (!status) return std::unexpected(status.error());
+  if (!in_time) return failure(fmt::format("{} took more than {} s", kShell, kTimeLimit.count()));
+  if (WIFSIGNALED(*status)) {
+    return failure(fmt::format("{} was ended by signal {}", kShell, WTERMSIG(*status)));
   }
-  return lines;
-}
-
-}  // namespace
-
-std::optional<std::string> find_shell_error(const std::string& script) {
-  auto answer = ask_shell(script);
-  if (!answer) return answer.error().message + '\n';
-  return *std::move(answer);
+  if (*status == 0) return std::nullopt;
+  return as_lines(said);
 }
 
 }  // namespace upkeep::check

@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
-#include <system_error>
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/strings.h"
 #include "base/unique_fd.h"
 #include "conf/parser.h"
 
@@ -20,8 +20,7 @@ namespace {
 using Instead = ReadError::Instead;
 
 std::unexpected<ReadError> failed(int number) {
-  return std::unexpected(
-      ReadError{number, "unable to read: " + std::generic_category().message(number), {}});
+  return std::unexpected(ReadError{number, "unable to read: " + system_error_text(number), {}});
 }
 
 std::unexpected<ReadError> too_large() {

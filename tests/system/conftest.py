@@ -6,6 +6,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import checkconf  # noqa: E402
 import processes  # noqa: E402
 from upkeep import Pid1, SystemDaemon, UserDaemon  # noqa: E402
 
@@ -33,3 +34,19 @@ def system_daemon():
     """`upkeepd --system` below another init, without jobs."""
     with SystemDaemon() as one:
         yield one
+
+
+@pytest.fixture
+def check(tmp_path):
+    """init-checkconf in an empty folder."""
+    checker = checkconf.Checker(tmp_path)
+    yield checker
+    text = checker.sanitizer_text()
+    assert text == "", text
+
+
+@pytest.fixture
+def bounded(check):
+    """The same with a limit on memory."""
+    check.limit_memory(checkconf.MEMORY)
+    return check

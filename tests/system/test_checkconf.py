@@ -1,12 +1,12 @@
-"""init-checkconf: verdicts, texts and exit codes, JSON, and what no input may do to it."""
+"""init-checkconf for a person: verdicts, texts, exit codes, and where they go."""
 import grp
-import json
 import os
 import pty
 import pwd
 import re
 import resource
 import shutil
+import signal
 import stat
 import subprocess
 import textwrap
@@ -14,95 +14,8 @@ import textwrap
 import pytest
 
 import upkeep
-from upkeep import Answer, read_text, sanitizer_options
-
-DEADLINE = 60
-MEMORY = 256 << 20
-
-
-class Checker:
-    """init-checkconf in a folder of its own, which is its working directory."""
-
-    def __init__(self, directory):
-        self.directory = str(directory)
-        self.reports = os.path.join(self.directory, "reports.d~")  # a name that is not searched
-        os.mkdir(self.reports)
-        os.chmod(self.reports, 0o777)
-        self.program = os.path.join(upkeep.BIN, "init-checkconf")
-        if not os.path.exists(self.program):
-            pytest.fail(f"{self.program}: build it, or set UPKEEP_BIN", pytrace=False)
-
-    def path(self, name):
-        return os.path.join(self.directory, name)
-
-    def write(self, name, text):
-        path = os.path.join(os.fsencode(self.directory), os.fsencode(name))
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as file:
-            file.write(text if isinstance(text, bytes) else textwrap.dedent(text).encode())
-        return name
-
-    def environment(self):
-        return {"PATH": upkeep.SYSTEM_PATH, "LC_ALL": "C", "TERM": "xterm",
-                **sanitizer_options(self.reports, leaks=True)}
-
-    def start(self, *words, **options):
-        options = {"env": self.environment(), "cwd": self.directory, "stdin": subprocess.DEVNULL,
-                   "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        return subprocess.Popen([self.program, *words], **options)
-
-    def run_bytes(self, *words, **options):
-        with self.start(*words, **options) as process:
-            try:
-                out, err = process.communicate(timeout=DEADLINE)
-            except BaseException:
-                process.kill()
-                raise
-        return Answer(process.returncode, out, err)
-
-    def run(self, *words, **options):
-        code, out, err = self.run_bytes(*words, **options)
-        return Answer(code, out.decode(), err.decode())
-
-    def objects(self, *words, code=0, **options):
-        """What --json prints, as Python sees it; standard error has to be empty."""
-        answer = self.run_bytes("--json", *words, **options)
-        assert answer.err == b"", answer
-        assert answer.code == code, answer
-        return [json.loads(line) for line in answer.out.decode().splitlines()]
-
-    def one(self, *words, code=0):
-        objects = self.objects(*words, code=code)
-        assert len(objects) == 1
-        return objects[0]
-
-    def sanitizer_text(self):
-        return "".join(read_text(os.path.join(self.reports, name))
-                       for name in sorted(os.listdir(self.reports)))
-
-
-@pytest.fixture
-def check(tmp_path):
-    checker = Checker(tmp_path)
-    yield checker
-    text = checker.sanitizer_text()
-    assert text == "", text
-
-
-@pytest.fixture
-def bounded(check):
-    """The same with a limit on memory, which sanitizers do not survive: the release build then."""
-    if upkeep.is_sanitized(program="init-checkconf"):
-        check.program = os.path.join(upkeep.RELEASE_BIN, "init-checkconf")
-        if not os.path.exists(check.program):
-            pytest.skip("needs the release build, for the limit on memory")
-    start = check.start
-
-    def start_bounded(*words, **options):
-        return start(*words, **options, preexec_fn=lambda: resource.setrlimit(
-            resource.RLIMIT_AS, (MEMORY, MEMORY)))
-    check.start = start_bounded
-    return check
+from checkconf import DEADLINE, warnings
+from upkeep import read_text
 
 
 # --- For a person --------------------------------------------------------------------------------
@@ -211,6 +124,13 @@ def test_what_is_no_job_file(check, words, message):
     assert check.run(*words) == (1, "", f"ERROR: {message}\n")
 
 
+def test_among_several_a_wrong_name_is_told(check):
+    check.write("a.txt", "")
+    check.write("b\x1b.txt", "")
+    assert check.run("a.txt", "-f", "b\x1b.txt") == (
+        1, "", "ERROR: File b\\x1b.txt must end in .conf\nERROR: File a.txt must end in .conf\n")
+
+
 def test_unknown_option(check):
     assert check.run("--nosuch", "a.conf") == (
         1, "", "ERROR: invalid option: --nosuch\nTry `init-checkconf --help' for more information.\n")
@@ -311,8 +231,32 @@ def test_no_shell_for_many_files_unless_asked(check):
     assert "shell_errors" not in check.one("a.conf")
     found = check.one("--scripts", "a.conf", code=1)
     assert found["ok"] is True
-    assert [one["section"] for one in found["shell_errors"]] == ["pre-start", "script"]
+    assert [(one["section"], one["kind"]) for one in found["shell_errors"]] == [
+        ("pre-start", "Refused"), ("script", "Refused")]
+    assert all(list(one) == ["section", "kind", "message"] for one in found["shell_errors"])
     assert all("yntax error" in one["message"] for one in found["shell_errors"])
+
+
+def test_shell_is_heard_where_the_ends_of_children_are_ignored(check):
+    check.write("a.conf", BAD_SCRIPTS)
+    answer = check.run("a.conf", preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err.startswith(
+        "ERROR: File a.conf: shell syntax invalid in pre-start section:\n/bin/sh: ")
+
+
+def test_shell_that_cannot_be_asked_has_refused_nothing(check):
+    check.write("a.conf", BAD_SCRIPTS)
+    check.limit(resource.RLIMIT_NOFILE, 4)
+    reason = "cannot make a pipe: Too many open files"
+    assert check.run("a.conf") == (1, "", "".join(
+        f"ERROR: File a.conf: unable to check the shell syntax of the {section} section: {reason}\n"
+        for section in ("pre-start", "script", "post-stop")))
+    found = check.one("--scripts", "a.conf", code=1)
+    assert found["ok"] is True
+    assert found["shell_errors"] == [
+        {"section": section, "kind": "SystemError", "message": reason}
+        for section in ("pre-start", "script", "post-stop")]
 
 
 def test_shell_sees_what_an_override_itself_sets(check):
@@ -339,10 +283,6 @@ def test_scripts_of_any_bytes_and_size(check):
 
 
 # --- Users and groups ----------------------------------------------------------------------------
-
-def warnings(found):
-    return [(one["kind"], one["line"], one["column"]) for one in found["warnings"]]
-
 
 def test_unknown_user_and_group(check):
     check.write("a.conf", "exec a\nsetuid root\n  setuid nosuchuser\nsetgid nosuchgroup\n")
@@ -377,6 +317,15 @@ def test_account_warnings_stand_in_their_places(check):
         "UnknownUser", "DuplicateStanza"]
 
 
+def test_accounts_of_another_machine_are_not_asked_for(check):
+    check.write("a.conf", "exec a\nsetuid nosuchuser\nsetgid nosuchgroup\n")
+    assert check.run("--strict", "--no-accounts", "a.conf") == (
+        0, "File a.conf: syntax ok\n", "")
+    assert warnings(check.one("--no-accounts", "a.conf")) == []
+    check.write("b.conf", "setuid nosuchuser\nexec a\nexec b\n")
+    assert warnings(check.one("--no-accounts", "b.conf")) == [("DuplicateStanza", 3, 1)]
+
+
 # --- Overrides -----------------------------------------------------------------------------------
 
 def test_override_on_its_conf(check):
@@ -406,132 +355,6 @@ def test_broken_override(check):
     assert answer.err.startswith("ERROR: File a.override: syntax invalid:\na.override:2:6: error: ")
 
 
-# --- JSON ----------------------------------------------------------------------------------------
-
-def test_every_member_of_a_job(check):
-    check.write("a.conf", """\
-        instance $N
-        description "a \\"quoted\\" text"
-        author 'me'
-        version 1.0
-        usage "N - number"
-        chroot /srv/root
-        chdir /srv
-        setuid nosuchuser
-        setgid nosuchgroup
-        apparmor switch profile
-        apparmor load /etc/apparmor.d/profile
-        env A=1
-        env B
-        env C="x  y"
-        export A B
-        export C
-        emits one two*
-        import D E
-        tmpfiles a.conf b.conf
-        start on (one A=1 and two) or three B!=2 "C=x y"
-        stop on four 4 5
-        exec run $A
-        pre-start script
-          one
-            two
-        end script
-        post-start exec after
-        pre-stop script
-        end script
-        post-stop exec last
-        expect daemon
-        task
-        respawn
-        respawn limit 3 60
-        debug
-        kill timeout 20
-        kill signal INT
-        reload signal 10
-        normal exit 0 1 TERM 256
-        console output
-        umask 22
-        nice -5
-        oom score -999
-        limit nofile 100 200
-        limit core unlimited -1
-        cgroup cpu
-        cgroup memory limit 5
-        cgroup blkio name key value
-        """)
-    found = check.one("a.conf")
-    assert found["ok"] is True and found["file"] == "a.conf"
-    expected = {
-        "instance": "$N", "description": 'a \\"quoted\\" text', "author": "me", "version": "1.0",
-        "usage": "N - number", "chroot": "/srv/root", "chdir": "/srv", "setuid": "nosuchuser",
-        "setgid": "nosuchgroup", "apparmor_switch": "profile",
-        "env": ["A=1", "B", "C=x  y"], "export": ["A", "B", "C"], "emits": ["one", "two*"],
-        "start_on": {"or": [{"and": [{"event": "one", "args": ["A=1"]},
-                                     {"event": "two", "args": []}]},
-                            {"event": "three", "args": ["B!=2", "C=x y"]}]},
-        "stop_on": {"event": "four", "args": ["4", "5"]},
-        "processes": {"main": {"exec": "run $A"}, "pre-start": {"script": "one\n  two\n"},
-                      "post-start": {"exec": "after"}, "pre-stop": {"script": ""},
-                      "post-stop": {"exec": "last"},
-                      "security": {"exec": "/sbin/apparmor_parser -r -W /etc/apparmor.d/profile"}},
-        "expect": "daemon", "task": True, "respawn": True, "debug": True, "kill_timeout": 20,
-        "kill_signal": 2, "reload_signal": 10, "respawn_limit": {"count": 3, "interval": 60},
-        "normal_exit": [0, 1, 15 * 256, 256], "console": "output", "umask": "022", "nice": -5,
-        "oom_score": -999,
-        "limits": {"nofile": {"soft": 100, "hard": 200},
-                   "core": {"soft": "unlimited", "hard": "unlimited"}},
-        "cgroups": [{"controller": "cpu", "name": "$UPSTART_CGROUP"},
-                    {"controller": "memory", "name": "$UPSTART_CGROUP", "key": "limit",
-                     "value": "5"},
-                    {"controller": "blkio", "name": "name", "key": "key", "value": "value"}],
-        "import": ["D", "E"], "tmpfiles": ["a.conf", "b.conf"]}
-    assert found["job"] == expected
-    assert list(found["job"]) == list(expected), "the order of the members"
-    assert list(found) == ["file", "ok", "job", "warnings"]
-
-
-def test_an_empty_file_sets_nothing(check):
-    check.write("a.conf", "")
-    assert check.run_bytes("--json", "a.conf") == (
-        0, b'{"file":"a.conf","ok":true,"job":{},"warnings":[]}\n', b"")
-
-
-def test_errors_in_json(check):
-    check.write("a.conf", "exec a\nnice x\n\nconsole tty\nscript\n")
-    found = check.one("a.conf", code=1)
-    assert list(found) == ["file", "ok", "errors"]
-    assert found["ok"] is False
-    assert [(one["line"], one["column"], one["kind"]) for one in found["errors"]] == [
-        (2, 6, "BadNice"), (4, 9, "UnknownStanza"), (6, 1, "OpenBlock")]
-    assert all(list(one) == ["line", "column", "kind", "message"] for one in found["errors"])
-    assert found["errors"][0]["message"] == (
-        'expected a number from -20 to 19 after "nice", found "x"')
-
-
-def test_system_errors_in_json(check):
-    os.mkfifo(check.path("fifo.conf"))
-    check.write("a.txt", "")
-    found = check.objects("fifo.conf", "nosuch.conf", "nosuch", "a.txt", code=1)
-    assert [(one["file"], one["ok"], [(error["line"], error["column"], error["kind"])
-                                      for error in one["errors"]]) for one in found] == [
-        (name, False, [(0, 0, "SystemError")])
-        for name in ("fifo.conf", "nosuch.conf", "nosuch", "a.txt")]
-
-
-def test_any_bytes_come_back(check):
-    value = b"a\xffb\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\xed\xa0\x80\xc0\xaf\xe2\x82\x01\x1b\x7f\\n/\"q\""
-    name = check.write(b"n\xfe\xc3\xbc \n.conf", b"env 'A=" + value + b"'\nexec x" + value + b"\n")
-    answer = check.run_bytes("--json", name)
-    assert answer.code == 0 and answer.err == b""
-    answer.out.decode("utf-8")  # strictly
-    found = json.loads(answer.out)
-    assert found["file"].encode("utf-8", "surrogateescape") == name
-    assert found["file"] == os.fsdecode(name)
-    assert found["job"]["env"][0].encode("utf-8", "surrogateescape") == b"A=" + value
-    assert found["job"]["processes"]["main"]["exec"].encode("utf-8", "surrogateescape") == (
-        b"x" + value)
-
-
 # --- Directories ---------------------------------------------------------------------------------
 
 def test_directory_in_the_order_of_bytes(check):
@@ -556,98 +379,40 @@ def test_directory_says_what_it_cannot_read(check):
     os.symlink(".", check.path("jobs/self.conf"))
     assert check.run("jobs") == (1, "File jobs/a.conf: syntax ok\n", textwrap.dedent("""\
         ERROR: File jobs/fifo.conf: not a regular file
-        ERROR: File jobs/gone.conf does not exist
+        ERROR: File jobs/gone.conf: a symbolic link whose target does not exist
         ERROR: jobs/self.conf: the directory contains itself
         """))
     found = check.objects("jobs", code=1)
     assert [(one["file"], one["ok"]) for one in found] == [
         ("jobs/a.conf", True), ("jobs/fifo.conf", False), ("jobs/gone.conf", False),
         ("jobs/self.conf", False)]
+    assert found[2]["errors"] == [
+        {"line": 0, "column": 0, "kind": "SystemError",
+         "message": "a symbolic link whose target does not exist"}]
 
 
-def test_empty_directory(check):
-    os.mkdir(check.path("jobs"))
-    assert check.run("jobs") == (0, "", "")
+def test_links_to_what_is_no_file_are_passed_over(check):
+    check.write("jobs/a.conf", "exec a\n")
+    os.mkfifo(check.path("jobs/fifo"))
+    os.symlink("fifo", check.path("jobs/b.conf"))
+    os.symlink("/dev/null", check.path("jobs/c.conf"))
+    assert check.run("jobs") == (0, "File jobs/a.conf: syntax ok\n", "")
 
 
-def test_corpus(check):
-    shared = upkeep.shared_folder()
-    if not shared or not os.path.exists(os.path.join(shared, "corpus", "VERDICTS.tsv")):
-        pytest.skip("needs the corpus, in ../shared or $UPKEEP_SHARED")
-    corpus = os.path.join(shared, "corpus")
-    with open(os.path.join(corpus, "VERDICTS.tsv"), encoding="utf-8") as file:
-        rows = [line.rstrip("\n").split("\t") for line in file][1:]
-    expected = {name: (verdict == "ok", line) for name, verdict, line in rows}
-    found = {os.path.basename(one["file"]):
-             (one["ok"], "" if one["ok"] else str(one["errors"][0]["line"]))
-             for one in check.objects(corpus, code=1)}
-    assert len(found) > 200
-    assert found == expected
+def test_directory_without_job_files(check):
+    os.makedirs(check.path("jobs/.git"))
+    check.write("jobs/readme.txt", "")
+    check.write("a.conf", "exec a\n")
+    assert check.run("jobs", "a.conf") == (
+        0, "File a.conf: syntax ok\n", "jobs: no job files found\n")
+    assert check.objects("jobs") == []
 
 
-# --- Hostile input -------------------------------------------------------------------------------
-
-def test_huge_file_is_refused_unread(bounded):
-    with open(bounded.path("a.conf"), "wb") as file:
-        file.truncate(100 << 20)
-    assert bounded.run("a.conf") == (
-        1, "", "ERROR: File a.conf: file too large (more than 4194304 bytes)\n")
-    assert bounded.one("a.conf", code=1)["errors"] == [
-        {"line": 1, "column": 1, "kind": "FileTooLarge",
-         "message": "file too large (more than 4194304 bytes)"}]
-
-
-@pytest.mark.parametrize("text, kinds", [
-    (b"start on " + b"(" * 1_000_000, {"TooDeep", "ParenMismatch"}),
-    (b"start on " + b"(" * 1_000_000 + b"a" + b")" * 1_000_000 + b"\n", {"TooDeep"}),
-    (b"start on a" + b" or a" * 500_000 + b"\n", {"TooDeep"}),
-    (b"env A=1\n" * 1_000_000, {"FileTooLarge"}),
-    (b"exec a\n\0\n", {"NulByte"}),
-    (b"\0" * 1_000_000, {"NulByte"}),
-    (b"\xff\xfe\x80\n" * 500_000, {"UnknownStanza"}),
-    (b"nice x\n" * 500_000, {"BadNice"}),
-    (b'author "' + b"\n" * 4_000_000, {"OpenQuote"}),
-    (b"script\n" + b"x\n" * 2_000_000, {"OpenBlock"}),
-], ids=["open", "parentheses", "operators", "env", "nul", "nuls", "bytes", "errors", "quote",
-        "block"])
-def test_hostile_files_are_errors(bounded, text, kinds):
-    bounded.write("a.conf", text)
-    found = bounded.one("a.conf", code=1)
-    assert {one["kind"] for one in found["errors"]} <= kinds
-    assert 1 <= len(found["errors"]) <= 1000
-    answer = bounded.run("a.conf")
-    assert (answer.code, answer.out) == (1, "")
-    assert answer.err.startswith("ERROR: File a.conf: ")
-    assert len(answer.err) < 1 << 20
-
-
-@pytest.mark.parametrize("text", [
-    b"env A\n" * 690_000,
-    b"exec a\n" * 590_000,
-    b"exec " + b"x" * 4_000_000,
-    b"start on a " + b"b " * 1_000_000,
-    b"normal exit" + b" 1" * 1_000_000,
-    b"cgroup a b\n" * 380_000,
-    b"env \xff=\xfe\n" * 500_000,
-], ids=["env", "exec", "command", "arguments", "statuses", "cgroups", "bytes"])
-def test_hostile_files_that_are_valid(bounded, text):
-    bounded.write("a.conf", text)
-    assert bounded.one("a.conf")["ok"] is True
-    assert bounded.run("a.conf")[:2] == (0, "File a.conf: syntax ok\n")
-
-
-def test_many_errors_at_the_end_of_a_long_file(bounded):
-    bounded.write("a.conf", b"env A\n" * 100_000 + b"nice x\n" * 2000)
-    answer = bounded.run("a.conf")
-    assert answer.code == 1
-    assert answer.err.count(": error: ") == 1000
-    assert answer.err.count(" | nice x\n") == 1000
-
-
-def test_the_line_that_is_meant_is_shown_wherever_it_begins(check):
-    names = [check.write(f"{length}.conf", "#" * length + "\nnice x\n\n" + "#" * 5000)
-             for length in (*range(4085, 4100), *range(8185, 8200))]
-    assert check.run(*names).err.count("    2 | nice x\n      |      ^\n") == len(names)
+def test_directory_of_which_nothing_can_be_read_has_said_so(check):
+    check.write("jobs/x", "")
+    os.symlink(".", check.path("jobs/self.conf"))
+    assert check.run("jobs") == (
+        1, "", "ERROR: jobs/self.conf: the directory contains itself\n")
 
 
 # --- Streams -------------------------------------------------------------------------------------
@@ -720,16 +485,3 @@ def test_errors_that_cannot_be_written(check):
     check.write("a.conf", "exec a\nexec b\n")
     with open("/dev/full", "wb") as full:
         assert check.run_bytes("a.conf", stderr=full)[0] == 1
-
-
-# --- The manual ----------------------------------------------------------------------------------
-
-def test_manual_names_every_kind():
-    with open(os.path.join(upkeep.ROOT, "src", "conf", "diagnostic.h"), encoding="utf-8") as file:
-        body = re.search(r"enum class DiagnosticKind \{(.*?)\};", file.read(), re.DOTALL)[1]
-    kinds = re.findall(r"^  (\w+),", body, re.MULTILINE)
-    assert len(kinds) > 25
-    with open(os.path.join(upkeep.ROOT, "docs", "man", "init-checkconf.8"),
-              encoding="utf-8") as file:
-        manual = file.read()
-    assert [kind for kind in [*kinds, "SystemError"] if f".It {kind}\n" not in manual] == []
