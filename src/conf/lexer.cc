@@ -337,11 +337,6 @@ bool Lexer::fail_open(DiagnosticKind kind, Position place, Position opening, std
 
 void Lexer::warn(DiagnosticKind kind, Position place, std::string message) {
   if (warnings_.size() == kMaxDiagnostics) return;
-  // A word of a condition is read twice.
-  if (!warnings_.empty() && warnings_.back().line == place.line &&
-      warnings_.back().column == place.column) {
-    return;
-  }
   warnings_.push_back({kind, place.line, place.column, std::move(message), {}});
 }
 

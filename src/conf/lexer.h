@@ -108,7 +108,7 @@ class Lexer {
   void introduce_failure(std::string_view words);
   void explain_failure(std::string_view words);
 
-  /// Records a warning, once for each place, at most kMaxDiagnostics.
+  /// Records a warning, at most kMaxDiagnostics; what is read twice is warned of twice.
   void warn(DiagnosticKind kind, Position place, std::string message);
 
   [[nodiscard]] std::vector<Diagnostic> take_warnings() { return std::move(warnings_); }

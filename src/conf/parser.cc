@@ -147,6 +147,7 @@ std::expected<ParsedJob, Errors> parse_onto(const JobDefinition& base, std::stri
   }
   job.warnings = lexer.take_warnings();
   if (!errors.empty()) {
+    put_in_order(job.warnings);
     explain_broken_continuations(errors, job.warnings);
     return std::unexpected(std::move(errors));
   }

@@ -25,6 +25,11 @@ std::string errors_of(std::string_view text) {
   return out;
 }
 
+std::string first_message(std::string_view text) {
+  const auto job = parse_job(text);
+  return job ? "valid" : job.error().front().message;
+}
+
 TEST(Recovery, GoesOnAfterEachKindOfMistakeWithinALine) {
   EXPECT_EQ(errors_of("bogus\nnice 42\ntask now\nchdir\nkill timeout x\nexec ok\n"),
             "1:1 UnknownStanza, 2:6 BadNice, 3:6 ExtraToken, 4:6 MissingToken, 5:14 BadInterval");
@@ -120,11 +125,11 @@ TEST(Recovery, AnErrorBehindABrokenContinuationSaysWhereItComesFrom) {
             "unknown stanza \"--bar\"; line 1 does not go on here: a carriage return follows its "
             "backslash");
   EXPECT_EQ(job.error()[1].message, "unknown stanza \"bogus\"");
-}
 
-std::string first_message(std::string_view text) {
-  const auto job = parse_job(text);
-  return job ? "valid" : job.error().front().message;
+  const auto again = first_message("start on (a\nstart on b '\\\r\n");
+  const auto first = again.find("does not go on here");
+  EXPECT_NE(first, std::string::npos) << again;
+  EXPECT_EQ(again.find("does not go on here", first + 1), std::string::npos) << again;
 }
 
 TEST(Messages, KnowWhatPeopleWrite) {

@@ -111,12 +111,19 @@ class Review {
 
 }  // namespace
 
+void put_in_order(std::vector<Diagnostic>& warnings) {
+  const auto place = [](const Diagnostic& warning) {
+    return std::tuple(warning.line, warning.column, warning.kind);
+  };
+  std::ranges::sort(warnings, {}, place);
+  const auto repeated = std::ranges::unique(warnings, {}, place);
+  warnings.erase(repeated.begin(), repeated.end());
+}
+
 void add_warnings(const JobDefinition& job, std::span<const StanzaUse> used,
                   std::vector<Diagnostic>& warnings) {
   Review(used, warnings).run(job);
-  std::ranges::sort(warnings, {}, [](const Diagnostic& warning) {
-    return std::tuple(warning.line, warning.column, warning.kind);
-  });
+  put_in_order(warnings);
 }
 
 }  // namespace upkeep::conf

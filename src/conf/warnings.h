@@ -10,8 +10,11 @@
 
 namespace upkeep::conf {
 
-/// Adds warnings on `job` to those found while reading, and puts all in the order of their places.
-/// `used` are the stanzas of the text just read, which alone are warned of.
+/// Puts warnings in the order of their places, each once: what was read twice was warned of twice.
+void put_in_order(std::vector<Diagnostic>& warnings);
+
+/// Adds warnings on `job` to those found while reading, in order. `used` are the stanzas of the text
+/// just read, which alone are warned of.
 void add_warnings(const JobDefinition& job, std::span<const StanzaUse> used,
                   std::vector<Diagnostic>& warnings);
 
