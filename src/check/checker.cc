@@ -1,9 +1,12 @@
 #include "check/checker.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <iterator>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "check/job_tree.h"
 #include "check/shell.h"
@@ -11,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "base/strings.h"
+#include "conf/warnings.h"
 #include "os/job_file_names.h"
 
 namespace upkeep::check {
@@ -54,27 +58,54 @@ UnreadFile unread(const std::string& path, const ReadError& error) {
   return {path, std::move(sentence), error.text, error.number == EFBIG};
 }
 
-/// The job of the .conf beside an override, if it is there and valid.
-std::optional<conf::JobDefinition> base_of(std::string_view override_path) {
-  override_path.remove_suffix(std::string_view("override").size());
-  const auto text = os::read_job_file(std::string(override_path) + "conf");
-  if (!text) return std::nullopt;
-  auto job = conf::parse_job(*text);
-  if (!job) return std::nullopt;
-  return std::move(job->definition);
+/// The same name with the other suffix.
+std::string path_beside(std::string_view path, std::string_view suffix, std::string_view other) {
+  return std::string(path.substr(0, path.size() - suffix.size())).append(other);
 }
 
-/// An override is judged by what it makes of the job below it.
+bool is_about_whole_job(const conf::Diagnostic& warning) {
+  return conf::is_about_whole_job(warning.kind);
+}
+
+/// What `whole`, the job with its override, does not suffer from is no warning of the .conf.
+void leave_out_cured(conf::ParsedJob& job, const conf::JobDefinition& whole) {
+  std::vector<conf::Diagnostic> left;
+  conf::add_warnings(whole, job.stanzas, left);
+  std::erase_if(job.warnings, is_about_whole_job);
+  std::ranges::copy_if(left, std::back_inserter(job.warnings), is_about_whole_job);
+  conf::put_in_order(job.warnings);
+}
+
+/// Warnings that are about several stanzas together see the override beside the file.
+void look_at_override(ValidFile& file) {
+  if (std::ranges::none_of(file.job.warnings, is_about_whole_job)) return;
+  const auto text = os::read_job_file(path_beside(file.path, "conf", "override"));
+  if (!text) return;
+  const auto whole = conf::parse_override(file.job.definition, *text);
+  if (whole) leave_out_cured(file.job, whole->definition);
+}
+
+/// An override is judged by what it makes of the job of the .conf beside it, if that is there and
+/// valid; without it nothing is known of the job as a whole.
+std::expected<void, conf::Errors> apply_to_base(ValidFile& file) {
+  const auto text = os::read_job_file(path_beside(file.path, "override", "conf"));
+  const auto base = text ? conf::parse_job(*text) : std::unexpected(conf::Errors{});
+  if (!base) {
+    std::erase_if(file.job.warnings, is_about_whole_job);
+    return {};
+  }
+  auto together = conf::parse_override(base->definition, file.text);
+  if (!together) return std::unexpected(std::move(together.error()));
+  file.own = std::exchange(file.job, *std::move(together)).definition;
+  return {};
+}
+
 std::expected<void, conf::Errors> parse_into(ValidFile& file) {
   auto alone = conf::parse_job(file.text);
   if (!alone) return std::unexpected(std::move(alone.error()));
   file.job = *std::move(alone);
-  if (kind_of(file.path) != os::JobFileKind::Override) return {};
-  const auto base = base_of(file.path);
-  if (!base) return {};
-  auto together = conf::parse_override(*base, file.text);
-  if (!together) return std::unexpected(std::move(together.error()));
-  file.own = std::exchange(file.job, *std::move(together)).definition;
+  if (kind_of(file.path) == os::JobFileKind::Override) return apply_to_base(file);
+  look_at_override(file);
   return {};
 }
 

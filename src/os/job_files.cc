@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
-#include <system_error>
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -22,10 +21,6 @@ namespace upkeep::os {
 namespace {
 
 using core::Priority;
-
-std::string words_of(int error) {
-  return std::generic_category().message(error);
-}
 
 /// Errors that say nothing about the file.
 bool is_shortage(int error) {
@@ -110,7 +105,8 @@ void JobFiles::watch_anew() {
   const int result =
       sd_event_add_io(loop_, &source, watches_.fd(), EPOLLIN, &JobFiles::on_readable, this);
   readable_.reset(source);
-  if (result < 0) say(Priority::Warning, "job files", "unable to watch: " + words_of(-result));
+  if (result < 0)
+    say(Priority::Warning, "job files", "unable to watch: " + system_error_text(-result));
 }
 
 int JobFiles::on_readable(sd_event_source*, int, std::uint32_t, void* self) noexcept {
@@ -215,8 +211,8 @@ void JobFiles::watch(const JobDirectory& directory) {
   // What is wrong with the directory is said when it is listed; without inotify all is as expected.
   if (error == 0 || error == EACCES || error == ENOSYS || is_absence(error)) return;
   if (std::exchange(watch_has_failed_, true)) return;
-  const auto reason =
-      error == ENOSPC ? "the limit fs.inotify.max_user_watches is reached" : words_of(error);
+  const auto reason = error == ENOSPC ? "the limit fs.inotify.max_user_watches is reached"
+                                      : system_error_text(error);
   say(Priority::Warning, path,
       fmt::format("unable to watch: {}; changes are seen when the configuration is reloaded",
                   reason));
@@ -228,7 +224,7 @@ std::vector<std::string> JobFiles::list(const std::string& path) {
   const int error = read_names(path, names);
   if (is_shortage(error)) walk_is_complete_ = false;
   if (error != 0 && error != ENOENT) {
-    say(Priority::Error, path, "unable to read directory: " + words_of(error));
+    say(Priority::Error, path, "unable to read directory: " + system_error_text(error));
   }
   std::ranges::sort(names);
   return names;
@@ -252,7 +248,8 @@ void JobFiles::look_at(const JobDirectory& parent, const std::string& name) {
   const auto path = path_of(parent, name);
   struct stat info {};
   if (::lstat(path.c_str(), &info) != 0) {
-    if (!is_absence(errno)) say(Priority::Error, path, "unable to read: " + words_of(errno));
+    if (!is_absence(errno))
+      say(Priority::Error, path, "unable to read: " + system_error_text(errno));
     return forget(parent, name);
   }
   if (S_ISDIR(info.st_mode)) {
@@ -271,7 +268,7 @@ void JobFiles::look_at_link(const JobDirectory& parent, const std::string& name,
   const auto path = path_of(parent, name);
   struct stat target {};
   if (::stat(path.c_str(), &target) != 0) {
-    const auto reason = errno == ENOENT ? "its target does not exist" : words_of(errno);
+    const auto reason = errno == ENOENT ? "its target does not exist" : system_error_text(errno);
     say(Priority::Warning, path, "symbolic link ignored: " + reason);
     return catalog_.remove(id);
   }

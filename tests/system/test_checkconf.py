@@ -344,7 +344,16 @@ def test_override_by_itself(check, conf):
     check.write("a.override", "stop on y\nexpect fork\n")
     found = check.one("a.override")
     assert found["job"] == {"stop_on": {"event": "y", "args": []}, "expect": "fork"}
-    assert warnings(found) == [("StopWithoutStart", 1, 1)]
+    assert warnings(found) == []  # what it is put onto is not known
+
+
+def test_override_that_cures_a_warning(check):
+    check.write("a.conf", "stop on x\nrespawn limit 3 4\nexec a\nexec b\n")
+    check.write("a.override", "start on y\n")
+    assert warnings(check.one("a.conf")) == [("LimitWithoutRespawn", 2, 1),
+                                             ("DuplicateStanza", 4, 1)]
+    check.write("a.override", "start on y\nbogus\n")  # which is ignored as a whole
+    assert warnings(check.one("a.conf"))[0] == ("StopWithoutStart", 1, 1)
 
 
 def test_broken_override(check):
