@@ -142,7 +142,10 @@ std::expected<ParsedJob, Errors> parse_onto(const JobDefinition& base, std::stri
   while (find_stanza(lexer) && errors.size() < kMaxDiagnostics) {
     const auto start = lexer.position();
     const auto first_line = lexer.peek_line();
-    if (parse_stanza(lexer, job.definition, job.stanzas)) continue;
+    if (parse_stanza(lexer, job.definition, job.stanzas)) {
+      warn_of_swallowed_stanza(lexer);
+      continue;
+    }
     add(errors, leave_damaged_stanza(lexer, start, first_line));
   }
   job.warnings = lexer.take_warnings();

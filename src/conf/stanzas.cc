@@ -14,7 +14,7 @@
 #include "conf/expression.h"
 #include "conf/numbers.h"
 #include "conf/stanza_reader.h"
-#include "conf/suggest.h"
+#include "conf/unknown_stanza.h"
 
 namespace upkeep::conf {
 namespace {
@@ -422,102 +422,11 @@ constexpr std::array kStanzas{
 };
 // clang-format on
 
-constexpr std::size_t kLongestStanza = 16;
-
 constexpr auto kNames = [] {
   std::array<std::string_view, kStanzas.size()> names;
   std::ranges::transform(kStanzas, names.begin(), &Stanza::name);
   return names;
 }();
-
-/// Words that people write at the start of a line, and what they should know.
-struct Habit {
-  std::string_view word;
-  std::string_view cure;
-};
-
-constexpr std::string_view kShell = "; shell commands belong between \"script\" and \"end script\"";
-constexpr std::string_view kLine =
-    "; a condition goes on in the next line only inside parentheses, or after a backslash";
-
-// clang-format off
-constexpr std::array kHabits{
-    Habit{"and", kLine},         Habit{"or", kLine},          Habit{"if", kShell},
-    Habit{"then", kShell},       Habit{"else", kShell},       Habit{"fi", kShell},
-    Habit{"for", kShell},        Habit{"while", kShell},      Habit{"do", kShell},
-    Habit{"done", kShell},       Habit{"case", kShell},       Habit{"set", kShell},
-    Habit{"cd", kShell},         Habit{"mkdir", kShell},      Habit{"echo", kShell},
-    Habit{"source", kShell},     Habit{".", kShell},          Habit{"test", kShell},
-    Habit{"user", ", did you mean \"setuid\"?"},
-    Habit{"group", ", did you mean \"setgid\"?"},
-    Habit{"directory", ", did you mean \"chdir\"?"},
-    Habit{"command", ", did you mean \"exec\"?"},
-    Habit{"normalexit", ", did you mean \"normal exit\"?"},
-    Habit{"daemon", ", did you mean \"expect daemon\"?"},
-    Habit{"start-on", ", did you mean \"start on\"?"},
-    Habit{"start_on", ", did you mean \"start on\"?"},
-    Habit{"stop-on", ", did you mean \"stop on\"?"},
-    Habit{"stop_on", ", did you mean \"stop on\"?"},
-};
-// clang-format on
-
-std::string cure_of_unknown(std::string_view word) {
-  const auto* const habit = std::ranges::find(kHabits, word, &Habit::word);
-  if (habit != kHabits.end()) return std::string(habit->cure);
-  if (word.starts_with('[')) return "; sections are for systemd, a job file has none";
-  if (auto meant = suggestion(word, kNames); !meant.empty()) return meant;
-  const auto key = word.substr(0, std::min(word.find('='), kLongestStanza));
-  std::string small(key);
-  std::ranges::transform(small, small.begin(), to_lower);
-  if (key.size() == word.size()) return small == word ? std::string() : suggestion(small, kNames);
-  if (std::ranges::find(kNames, small) != kNames.end()) {
-    return fmt::format("; write \"{}\" and a blank, without \"=\"", small);
-  }
-  const bool capitals =
-      std::ranges::all_of(key, [](char byte) { return to_lower(byte) != byte || byte == '_'; });
-  return capitals ? "; to set a variable, write \"env\" before it" : "";
-}
-
-std::string describe_unknown(std::string_view word) {
-  if (word == "end") return "\"end\" without a \"script\" before it";
-  if (word.starts_with("\xEF\xBB\xBF")) {
-    return "the file begins with a byte order mark; save it without one";
-  }
-  return fmt::format("unknown stanza {}{}", quoted_word(word), cure_of_unknown(word));
-}
-
-// --- What a quote goes over ----------------------------------------------------------------------
-
-/// Names that are not words of the shell, whose lines may well stand in quotes.
-constexpr std::array<std::string_view, 18> kNotShell{
-    "apparmor", "author",   "chdir",  "console",    "description", "emits",
-    "expect",   "instance", "oom",    "post-start", "post-stop",   "pre-start",
-    "pre-stop", "respawn",  "setgid", "setuid",     "start on",    "stop on"};
-
-/// An apostrophe in a text opens a quote, which takes in stanzas up to the next apostrophe.
-void warn_of_swallowed_stanza(Lexer& lexer, const Lexer::WideQuote& quote) {
-  auto line = quote.opening.line;
-  auto text = lexer.text_since(quote.line_end);
-  while (!text.empty()) {
-    text.remove_prefix(1);  // the line feed
-    ++line;
-    const auto end = std::min(text.find('\n'), text.size());
-    auto words = text.substr(0, end);
-    text.remove_prefix(end);
-    words.remove_prefix(std::min(words.find_first_not_of(" \t\r"), words.size()));
-    const auto begins = [words](std::string_view name) {
-      const auto rest = words.substr(std::min(name.size(), words.size()));
-      return words.starts_with(name) && (rest.empty() || is_white_space(rest[0]));
-    };
-    if (std::ranges::none_of(kNotShell, begins)) continue;
-    lexer.warn(
-        Kind::SwallowedStanza, {line, 1},
-        fmt::format("this line is part of the quote at line {}, column {}: is that meant to go on "
-                    "to here?",
-                    quote.opening.line, quote.opening.column));
-    return;
-  }
-}
 
 // --- What follows --------------------------------------------------------------------------------
 
@@ -573,11 +482,10 @@ bool parse_stanza(Lexer& lexer, JobDefinition& job, std::vector<StanzaUse>& used
   const auto* const stanza = std::ranges::find(kStanzas, word->text, &Stanza::name);
   if (stanza == kStanzas.end()) {
     return lexer.fail(Kind::UnknownStanza, lexer.reached(word->start),
-                      describe_unknown(word->text));
+                      describe_unknown_stanza(word->text, kNames));
   }
   StanzaReader in(lexer, std::move(*word));
   if (!stanza->parse(in, job)) return false;
-  if (const auto& quote = lexer.wide_quote()) warn_of_swallowed_stanza(lexer, *quote);
   used.push_back({in.take_name(), in.start()});
   return true;
 }

@@ -2,6 +2,7 @@
 #include "conf/warnings.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <optional>
 #include <string>
@@ -10,8 +11,6 @@
 #include <utility>
 
 #include <fmt/format.h>
-
-#include "conf/lexer.h"
 
 namespace upkeep::conf {
 namespace {
@@ -109,6 +108,12 @@ class Review {
   std::map<std::string_view, Position> last_;
 };
 
+/// Names that are not words of the shell, whose lines may well stand in quotes.
+constexpr std::array<std::string_view, 18> kNotShell{
+    "apparmor", "author",   "chdir",  "console",    "description", "emits",
+    "expect",   "instance", "oom",    "post-start", "post-stop",   "pre-start",
+    "pre-stop", "respawn",  "setgid", "setuid",     "start on",    "stop on"};
+
 }  // namespace
 
 void put_in_order(std::vector<Diagnostic>& warnings) {
@@ -118,6 +123,32 @@ void put_in_order(std::vector<Diagnostic>& warnings) {
   std::ranges::sort(warnings, {}, place);
   const auto repeated = std::ranges::unique(warnings, {}, place);
   warnings.erase(repeated.begin(), repeated.end());
+}
+
+void warn_of_swallowed_stanza(Lexer& lexer) {
+  const auto& quote = lexer.wide_quote();
+  if (!quote) return;
+  auto line = quote->opening.line;
+  auto text = lexer.text_since(quote->line_end);
+  while (!text.empty()) {
+    text.remove_prefix(1);  // the line feed
+    ++line;
+    const auto end = std::min(text.find('\n'), text.size());
+    auto words = text.substr(0, end);
+    text.remove_prefix(end);
+    words.remove_prefix(std::min(words.find_first_not_of(" \t\r"), words.size()));
+    const auto begins = [words](std::string_view name) {
+      const auto rest = words.substr(std::min(name.size(), words.size()));
+      return words.starts_with(name) && (rest.empty() || is_white_space(rest[0]));
+    };
+    if (std::ranges::none_of(kNotShell, begins)) continue;
+    lexer.warn(
+        Kind::SwallowedStanza, {line, 1},
+        fmt::format("this line is part of the quote at line {}, column {}: is that meant to go on "
+                    "to here?",
+                    quote->opening.line, quote->opening.column));
+    return;
+  }
 }
 
 void add_warnings(const JobDefinition& job, std::span<const StanzaUse> used,
