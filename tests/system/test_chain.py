@@ -79,7 +79,8 @@ def chain():
         f"mkdir -p {DATA}/tmp {DATA}/db",
         f"cat > {DATA}/nginx.conf <<'END'\n{textwrap.dedent(NGINX_CONF)}END",
         f"chown mysql: {DATA} {DATA}/db",
-        f"mariadb-install-db --no-defaults --user=mysql --datadir={DATA}/db"
+        # --force: a bare system may have no /etc/hosts, and names are not needed here.
+        f"mariadb-install-db --force --no-defaults --user=mysql --datadir={DATA}/db"
         " --auth-root-authentication-method=normal --skip-test-db >/dev/null",
     ])
     daemon = Pid1(prepare=prepare)
