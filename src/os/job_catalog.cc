@@ -18,8 +18,8 @@ constexpr std::size_t kMaxWarnings = 10;
 std::string first_of(const conf::Errors& errors, const std::string& path) {
   auto text = conf::format_diagnostic(path, errors.front());
   if (errors.size() > 1) {
-    const auto* const least = errors.size() == conf::kMaxDiagnostics ? " or more" : "";
-    text += fmt::format(" ({}{} more, shown by init-checkconf)", errors.size() - 1, least);
+    const auto* const least = errors.size() == conf::kMaxDiagnostics ? "at least " : "";
+    text += fmt::format(" ({}{} more, shown by init-checkconf)", least, errors.size() - 1);
   }
   return text;
 }

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "conf/parser.h"
+
 namespace upkeep::os {
 namespace {
 
@@ -66,6 +68,9 @@ TEST_F(JobCatalogTest, OfSeveralErrorsTheFirstIsToldWithTheirNumber) {
   const auto* const told = "/0/job:2:1: unknown stanza \"x\" (2 more, shown by init-checkconf)";
   EXPECT_EQ(put(0, kConf, "task\nx\ny\nz\n"), told);
   EXPECT_EQ(put(0, kConf, "task\nx\ny\nz\n"), told) << "each time it is read";
+  std::string many;
+  for (std::size_t i = 0; i < conf::kMaxDiagnostics; ++i) many += "x\n";
+  EXPECT_TRUE(put(0, kConf, many).ends_with(" (at least 999 more, shown by init-checkconf)"));
 }
 
 TEST_F(JobCatalogTest, WarningsAreToldOnceForEachText) {
