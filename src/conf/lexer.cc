@@ -124,11 +124,6 @@ class TokenReader {
   char quote_ = kNone;
 };
 
-std::string_view leading_white_space(std::string_view line) {
-  const auto* const end = std::ranges::find_if_not(line, is_white_space);
-  return line.substr(0, static_cast<std::size_t>(end - line.begin()));
-}
-
 /// Removes `word` from the front of `line`; false if it does not stand there.
 bool consume(std::string_view& line, std::string_view word) {
   if (!line.starts_with(word)) return false;
@@ -200,6 +195,11 @@ std::string without_indent(std::string_view lines, std::size_t indent) {
 }
 
 }  // namespace
+
+std::string_view leading_white_space(std::string_view text) {
+  const auto* const end = std::ranges::find_if_not(text, is_white_space);
+  return text.substr(0, static_cast<std::size_t>(end - text.begin()));
+}
 
 std::string quoted_word(std::string_view word) {
   if (word.size() <= kQuotedBytes) return fmt::format("\"{}\"", printable(word));

@@ -17,6 +17,9 @@ namespace upkeep::conf {
   return byte == ' ' || byte == '\t' || byte == '\r';
 }
 
+/// The white space that a text begins with.
+[[nodiscard]] std::string_view leading_white_space(std::string_view text);
+
 /// A word as a message shows it: in quotes, printable, and cut if long.
 [[nodiscard]] std::string quoted_word(std::string_view word);
 

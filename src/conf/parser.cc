@@ -68,8 +68,9 @@ class DamagedCondition {
   /// Whether a line, from its first word on, still belongs to it.
   [[nodiscard]] bool goes_on_in(std::string_view line) const {
     const auto word = first_word(line);
-    if (word == "and" || word == "or" || line.starts_with('(') || line.starts_with(')'))
-      return true;
+    const bool joins =
+        word == "and" || word == "or" || line.starts_with('(') || line.starts_with(')');
+    if (joins) return true;
     return (open_ > 0 || ends_in_operator_) && !begins_stanza(word);
   }
 

@@ -207,6 +207,10 @@ TEST(Shown, ThatAParenthesisHasSwallowedTheLine) {
       << text;
 }
 
+TEST(Shown, NoOpenParenthesisThatStandsInTheSameLine) {
+  EXPECT_EQ(first_message("start on (a and or b)\n"), "an event is missing before \"or\"");
+}
+
 TEST(Shown, CaretStandsBelowItsCharacter) {
   EXPECT_EQ(
       shown("author \"\xC3\xA4\xE2\x82\xAC\" x\n"),

@@ -83,7 +83,7 @@ std::optional<std::size_t> StanzaReader::keyword_of(std::span<const std::string_
   if (!token) return std::nullopt;
   lexer_.skip_blanks();
   const auto index = pick(*token, words);
-  if (index) name_ = fmt::format("{} {}", name_, token->text);
+  if (index) extend_name(token->text);
   return index;
 }
 

@@ -33,7 +33,7 @@ class StanzaReader {
 
   [[nodiscard]] std::string take_name() { return std::move(name_); }
 
-  /// A further keyword, read as an argument, is part of the name.
+  /// A further keyword is part of the name.
   void extend_name(std::string_view word) { name_.append(" ").append(word); }
 
   /// Where the stanza begins.

@@ -12,6 +12,8 @@
 
 #include <fmt/format.h>
 
+#include "base/strings.h"
+
 namespace upkeep::conf {
 namespace {
 
@@ -87,7 +89,7 @@ class Review {
       at = script.rfind('\n', at - 1);  // a line that continues another
     }
     auto line = script.substr(at + 1);  // npos + 1 is 0
-    line.remove_prefix(std::min(line.find_first_not_of(" \t\r"), line.size()));
+    line.remove_prefix(leading_white_space(line).size());
     return line.starts_with("exec ") || line.starts_with("exec\t");
   }
 
@@ -129,14 +131,9 @@ void warn_of_swallowed_stanza(Lexer& lexer) {
   const auto& quote = lexer.wide_quote();
   if (!quote) return;
   auto line = quote->opening.line;
-  auto text = lexer.text_since(quote->line_end);
-  while (!text.empty()) {
-    text.remove_prefix(1);  // the line feed
+  for (auto words : split(lexer.text_since(quote->line_end + 1), '\n')) {
     ++line;
-    const auto end = std::min(text.find('\n'), text.size());
-    auto words = text.substr(0, end);
-    text.remove_prefix(end);
-    words.remove_prefix(std::min(words.find_first_not_of(" \t\r"), words.size()));
+    words.remove_prefix(leading_white_space(words).size());
     const auto begins = [words](std::string_view name) {
       const auto rest = words.substr(std::min(name.size(), words.size()));
       return words.starts_with(name) && (rest.empty() || is_white_space(rest[0]));

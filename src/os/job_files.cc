@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <optional>
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -44,18 +45,19 @@ int read_names(const std::string& path, std::vector<std::string>& names) {
   }
 }
 
-/// Of what has this name itself; that of nothing if nothing has.
-NewLinks::FileIdentity identity_of(const std::string& path) {
-  struct stat info {};
-  if (::lstat(path.c_str(), &info) != 0) return {};
+NewLinks::FileIdentity identity_of(const struct stat& info) {
   return {info.st_ino, info.st_mode & S_IFMT};
+}
+
+/// What has this name itself, wherever it may lead.
+std::optional<struct stat> status_of(const std::string& path) {
+  struct stat info {};
+  return ::lstat(path.c_str(), &info) == 0 ? std::optional(info) : std::nullopt;
 }
 
 /// A file made by open() is looked at when it is closed. A link is complete from the start, and
 /// nothing will be closed. Of a hard link whose other name has gone already nothing tells.
-bool is_new_link(const std::string& path) {
-  struct stat info {};
-  if (::lstat(path.c_str(), &info) != 0) return false;
+bool is_link(const struct stat& info) {
   return S_ISLNK(info.st_mode) || (S_ISREG(info.st_mode) && info.st_nlink > 1);
 }
 
@@ -71,7 +73,8 @@ JobFiles::JobFiles(sd_event* loop, JobFileSources sources, OnChange on_change, O
       new_links_(
           loop,
           [this](const NewLinks::Link& link) {
-            if (identity_of(path_of(link.directory, link.name)) != link.identity) return;
+            const auto now = status_of(path_of(link.directory, link.name));
+            if (!now || identity_of(*now) != link.identity) return;
             changed_files_[{link.directory, link.name}] = Fate::Present;
           },
           [this] {
@@ -143,8 +146,9 @@ void JobFiles::take_file_event(const JobDirectory& directory, const DirectoryEve
   auto fate = Fate::Present;
   if ((event.mask & (IN_DELETE | IN_MOVED_FROM)) != 0) fate = Fate::Gone;
   if ((event.mask & IN_CREATE) != 0) {
-    const auto path = path_of(directory, event.name);
-    if (!is_new_link(path) || new_links_.add({directory, event.name, identity_of(path)})) return;
+    const auto made = status_of(path_of(directory, event.name));
+    if (!made || !is_link(*made)) return;
+    if (new_links_.add({directory, event.name, identity_of(*made)})) return;
   }
   changed_files_[{directory, event.name}] = fate;
 }
