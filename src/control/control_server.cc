@@ -174,7 +174,13 @@ void ControlServer::turn_again() {
 
 int ControlServer::do_chores(sd_event_source*, void* userdata) {
   auto& server = *static_cast<ControlServer*>(userdata);
-  for (const auto id : std::exchange(server.ended_, {})) server.peers_.erase(id);
+  for (const auto id : std::exchange(server.ended_, {})) {
+    const auto ended = server.peers_.extract(id);
+    const auto unanswered = server.service_.pending.forget(ended.mapped()->connection());
+    for (const auto request : unanswered) {
+      server.service_.hooks.handle(core::ClientGone{request});
+    }
+  }
   return 0;
 }
 

@@ -11,6 +11,8 @@ const char* error_name(core::RequestErrorCode code) {
     case InvalidArguments: return SD_BUS_ERROR_INVALID_ARGS;
     case UnknownJob: return dbus::kErrorUnknownJob;
     case UnknownInstance: return dbus::kErrorUnknownInstance;
+    case UnknownJobInstance: return dbus::kErrorUnknownJobInstance;
+    case PermissionDenied: return dbus::kErrorPermissionDenied;
     case AlreadyStarted: return dbus::kErrorAlreadyStarted;
     case AlreadyStopped: return dbus::kErrorAlreadyStopped;
     case NotRunning: return dbus::kErrorNotRunning;

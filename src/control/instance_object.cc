@@ -13,7 +13,8 @@ int request(sd_bus_message* call, Service& service, sd_bus_error* error, core::V
   if (const int result = read_wait(call, wait); result < 0) return result;
   const auto& instance = instance_at(service, sd_bus_message_get_path(call));
   return submit(service, call, error, PendingReplies::Answer::Nothing, [&](core::RequestId id) {
-    return core::InstanceRequest{id, verb, instance.job().name(), instance.name(), wait};
+    return core::InstanceRequest{
+        id, verb, instance.job().key(), instance.name(), wait, requester_of(call)};
   });
 }
 
@@ -33,7 +34,7 @@ int reload(sd_bus_message* call, void* userdata, sd_bus_error* error) {
   auto& service = service_of(userdata);
   const auto& instance = instance_at(service, sd_bus_message_get_path(call));
   return submit(service, call, error, PendingReplies::Answer::Nothing, [&](core::RequestId id) {
-    return core::ReloadRequest{id, instance.job().name(), instance.name()};
+    return core::ReloadRequest{id, instance.job().key(), instance.name(), requester_of(call)};
   });
 }
 

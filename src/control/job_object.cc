@@ -58,7 +58,7 @@ int request(sd_bus_message* call, Service& service, sd_bus_error* error, core::V
   const auto answer = verb == core::Verb::Stop ? PendingReplies::Answer::Nothing
                                                : PendingReplies::Answer::InstancePath;
   return submit(service, call, error, answer, [&](core::RequestId id) {
-    return core::JobRequest{id, verb, job.name(), std::move(environment), wait};
+    return core::JobRequest{id, verb, job.key(), std::move(environment), wait, requester_of(call)};
   });
 }
 

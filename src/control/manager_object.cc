@@ -30,8 +30,8 @@ int get_job_by_name(sd_bus_message* call, void* userdata, sd_bus_error* error) {
 
 int get_all_jobs(sd_bus_message* call, void* userdata, sd_bus_error*) {
   std::vector<std::string> paths;
-  for (const auto& [name, job] : service_of(userdata).manager->jobs()) {
-    paths.push_back(job_path(name));
+  for (const auto& [key, job] : service_of(userdata).manager->jobs()) {
+    paths.push_back(job_path(key.name));
   }
   return reply_object_paths(call, paths);
 }
@@ -48,10 +48,10 @@ int emit_event(sd_bus_message* call, void* userdata, sd_bus_error* error) {
   if (result >= 0) result = read_environment(call, environment, error);
   if (result >= 0) result = read_wait(call, wait);
   if (result < 0) return result;
-  return submit(service_of(userdata), call, error, PendingReplies::Answer::Nothing,
-                [&](core::RequestId id) {
-                  return core::EmitEvent{name, std::move(environment), id, wait};
-                });
+  return submit(
+      service_of(userdata), call, error, PendingReplies::Answer::Nothing, [&](core::RequestId id) {
+        return core::EmitEvent{name, std::move(environment), id, wait, requester_of(call)};
+      });
 }
 
 /// Answers first: there may be no later.
@@ -59,7 +59,7 @@ int end_session(sd_bus_message* call, void* userdata, sd_bus_error*) {
   auto& service = service_of(userdata);
   const int result = sd_bus_reply_method_return(call, "");
   if (service.options.mode == ControlOptions::Mode::User) {
-    service.hooks.handle(core::EndSession{core::EndSession::Type::Logout});
+    service.hooks.handle(core::EndSession{core::EndSession::Type::Logout, requester_of(call)});
   }
   return result < 0 ? result : 1;
 }

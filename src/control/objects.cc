@@ -79,7 +79,7 @@ int list_children(sd_bus*, const char* path, void* userdata, char*** nodes, sd_b
   const auto& service = *static_cast<Service*>(userdata);
   if (std::string_view{path} == dbus::kJobsPath) {
     OwnedStrings children{service.manager->jobs().size()};
-    for (const auto& [name, job] : service.manager->jobs()) children.add(job_path(name));
+    for (const auto& [key, job] : service.manager->jobs()) children.add(job_path(key.name));
     *nodes = children.release();
     return 1;
   }

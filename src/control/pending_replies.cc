@@ -1,5 +1,7 @@
 #include "control/pending_replies.h"
 
+#include <algorithm>
+
 #include "control/errors.h"
 #include "control/object_path.h"
 
@@ -26,18 +28,23 @@ void PendingReplies::answer(core::RequestId id, const core::Reply& reply) {
   if (!reply) {
     send_error(call.message.get(), reply.error());
   } else if (call.answer == Answer::InstancePath) {
-    const auto path = instance_path(reply->job, reply->instance);
+    const auto path = instance_path(reply->job.name, reply->instance);
     sd_bus_reply_method_return(call.message.get(), "o", path.c_str());
   } else {
     sd_bus_reply_method_return(call.message.get(), "");
   }
 }
 
-void PendingReplies::forget(sd_bus* connection) {
-  if (counts_.erase(connection) == 0) return;
+std::vector<core::RequestId> PendingReplies::forget(sd_bus* connection) {
+  std::vector<core::RequestId> forgotten;
+  if (counts_.erase(connection) == 0) return forgotten;
   std::erase_if(calls_, [&](const auto& entry) {
-    return sd_bus_message_get_bus(entry.second.message.get()) == connection;
+    if (sd_bus_message_get_bus(entry.second.message.get()) != connection) return false;
+    forgotten.push_back(entry.first);
+    return true;
   });
+  std::ranges::sort(forgotten);
+  return forgotten;
 }
 
 }  // namespace upkeep::control

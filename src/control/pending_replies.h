@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 #include <unordered_map>
+#include <vector>
 
 #include <systemd/sd-bus.h>
 
@@ -27,8 +28,8 @@ class PendingReplies {
 
   void answer(core::RequestId id, const core::Reply& reply);
 
-  /// The connection has gone, and nobody waits for its replies.
-  void forget(sd_bus* connection);
+  /// The connection has gone, and nobody waits for its replies. Returns whose they were.
+  std::vector<core::RequestId> forget(sd_bus* connection);
 
   [[nodiscard]] std::size_t size() const { return calls_.size(); }
 

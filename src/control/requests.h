@@ -8,6 +8,9 @@
 
 namespace upkeep::control {
 
+/// Who made this call. Whoever asks now is in no chroot session.
+[[nodiscard]] core::Requester requester_of(sd_bus_message* call);
+
 /// Hands the core what `make_input` builds from a fresh request id; the reply comes from
 /// PendingReplies, perhaps before this returns.
 template <typename MakeInput>

@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "base/strings.h"
+#include "core/cause.h"
+#include "core/event_file.h"
 #include "core/types.h"
 
 namespace upkeep::core {
@@ -15,26 +18,38 @@ class JobInstance;
 
 class Event {
  public:
-  Event(std::uint64_t sequence, std::string name, Environment environment)
-      : sequence_(sequence), name_(std::move(name)), environment_(std::move(environment)) {}
+  /// `session`: the one whose jobs see it; empty for all jobs.
+  Event(std::uint64_t sequence, std::string name, Environment environment, std::string session,
+        CausePtr cause)
+      : sequence_(sequence),
+        name_(std::move(name)),
+        environment_(std::move(environment)),
+        session_(std::move(session)),
+        cause_(std::move(cause)) {}
 
   [[nodiscard]] std::uint64_t sequence() const { return sequence_; }
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const Environment& environment() const { return environment_; }
+  [[nodiscard]] const std::string& session() const { return session_; }
+  /// Where it came from; never null.
+  [[nodiscard]] const CausePtr& cause() const { return cause_; }
   [[nodiscard]] bool failed() const { return failed_; }
   [[nodiscard]] std::size_t blockers() const { return blockers_; }
+  /// Who goes on when the event has finished.
+  using Waiter = std::variant<JobInstance*, RequestId>;
+  [[nodiscard]] const std::vector<Waiter>& waiters() const { return waiters_; }
 
  private:
   friend class ServiceManager;
   friend class EventOperator;
 
   enum class Progress { Pending, Handling, Finished };
-  /// Who goes on when the event has finished.
-  using Waiter = std::variant<JobInstance*, RequestId>;
-
   std::uint64_t sequence_;
   std::string name_;
   Environment environment_;
+  std::string session_;
+  CausePtr cause_;
+  std::shared_ptr<const EventFile> file_;
   Progress progress_ = Progress::Pending;
   bool failed_ = false;
   std::size_t blockers_ = 0;

@@ -21,7 +21,7 @@ struct Condition {
 };
 
 Event event(std::string name, Environment environment = {}) {
-  return Event(1, std::move(name), std::move(environment));
+  return Event(1, std::move(name), std::move(environment), "", nullptr);
 }
 
 std::string names(const std::vector<Event*>& events) {

@@ -20,18 +20,23 @@ void ServiceManager::accept(EmitEvent&& input) {
       return;
     }
   }
-  auto& event = queue_event(std::move(input.name), std::move(input.environment));
+  auto cause = Cause::create(Cause::Emission{input.name, input.requester.caller}, now_);
+  auto& event = queue_event(std::move(input.name), std::move(input.environment),
+                            std::move(input.requester.session), std::move(cause));
+  event.file_ = std::move(input.file);
   if (!input.request) return;
   if (input.wait == Wait::Yes) {
-    event.waiters_.emplace_back(*input.request);
+    wait_for(event, *input.request);
   } else {
-    observer_.replied(*input.request, RequestTarget{});
+    reply(*input.request, RequestTarget{});
   }
 }
 
-Event& ServiceManager::queue_event(std::string name, Environment environment) {
+Event& ServiceManager::queue_event(std::string name, Environment environment, std::string session,
+                                   CausePtr cause) {
   const auto sequence = ++last_event_;
-  auto event = std::make_unique<Event>(sequence, std::move(name), std::move(environment));
+  auto event = std::make_unique<Event>(sequence, std::move(name), std::move(environment),
+                                       std::move(session), std::move(cause));
   auto& queued = *events_.emplace(sequence, std::move(event)).first->second;
   attend(queued);
   return queued;
@@ -61,7 +66,11 @@ void ServiceManager::queue_job_event(JobInstance& instance, std::string_view nam
       environment.push_back(fmt::format("{}={}", key, *value));
     }
   }
-  auto& event = queue_event(std::string(name), std::move(environment));
+  auto cause =
+      Cause::create(Cause::JobEvent{std::string(name), instance.job().key(), instance.title()},
+                    now_, instance.cause_);
+  auto& event = queue_event(std::string(name), std::move(environment), instance.job().session(),
+                            std::move(cause));
   if (block) {
     event.waiters_.emplace_back(&instance);
     instance.blocker_ = &event;
@@ -84,25 +93,33 @@ void ServiceManager::dispatch(Event& event) {
   const auto found = listeners_.find(event.name());
   if (found == listeners_.end()) return;
   // A copy: what the event causes may change who listens.
-  const auto names = found->second;
-  for (const auto& name : names) {
-    const auto job = jobs_.find(name);
-    if (job != jobs_.end()) dispatch_to(*job->second, event);
-  }
+  std::vector<Listener> listeners;
+  listeners.reserve(found->second.size());
+  for (const auto& [key, listener] : found->second) listeners.push_back(listener);
+  for (const auto& listener : listeners) dispatch_to(listener, event);
 }
 
-void ServiceManager::dispatch_to(JobClass& job, Event& event) {
-  std::vector<JobInstance*> instances;  // stable: instances that end live until the turn is over
-  instances.reserve(job.instances_.size());
-  for (const auto& [name, instance] : job.instances_) instances.push_back(instance.get());
+void ServiceManager::dispatch_to(const Listener& listener, Event& event) {
+  auto& job = *listener.job;
+  if (job.removed_ || (!event.session().empty() && event.session() != job.session())) return;
+
   std::set<std::string, std::less<>> stopped_now;
-  for (auto* instance : instances) {
-    if (stop_by_event(*instance, event)) stopped_now.insert(instance->name());
+  if (listener.stops) {
+    std::vector<JobInstance*> instances;  // stable: instances that end live until the turn is over
+    instances.reserve(job.instances_.size());
+    for (const auto& [name, instance] : job.instances_) instances.push_back(instance.get());
+    for (auto* instance : instances) {
+      if (stop_by_event(*instance, event)) stopped_now.insert(instance->name());
+    }
   }
-  if (job.start_on_.handle(event, {})) start_by_event(job, stopped_now);
+  if (!listener.starts || !job.start_on_.handle(event, {})) return;
+  start_by_event(job, stopped_now, event.cause());
   // Half a condition must not hold the event that one of the job's own instances waits for.
-  const auto waits = [&](const auto* instance) { return instance->blocker_ == &event; };
-  if (std::ranges::any_of(instances, waits)) let_go(job.start_on_, event);
+  const auto waits = [&](const auto& waiter) {
+    const auto* const* instance = std::get_if<JobInstance*>(&waiter);
+    return instance != nullptr && (*instance)->job_ == &job;
+  };
+  if (std::ranges::any_of(event.waiters_, waits)) let_go(job.start_on_, event);
 }
 
 /// Shows the event to `stop on`. True if that told a running instance to stop.
@@ -127,7 +144,9 @@ bool ServiceManager::stop_by_event(JobInstance& instance, Event& event) {
     instance.stop_environment_ = std::move(environment);
     instance.restarting_ = false;
     release(instance, Release::Success);
+    instance.cause_ = cause_of(events, event.cause());
     hold(instance, events);
+    watch_for_cycle(instance.job(), *instance.cause_);
     change_goal(instance, Goal::Stop);
   }
   reset(condition);
@@ -136,17 +155,21 @@ bool ServiceManager::stop_by_event(JobInstance& instance, Event& event) {
 
 /// Starts what `start on` names, if it is true. `stopped_now`: instances that the same event has
 /// just told to stop; starting those is a restart, not the cancelling of a stop (3.2, Q6).
+/// `cause`: of the last of the events.
 void ServiceManager::start_by_event(JobClass& job,
-                                    const std::set<std::string, std::less<>>& stopped_now) {
+                                    const std::set<std::string, std::less<>>& stopped_now,
+                                    const CausePtr& cause) {
   auto& condition = job.start_on_;
   if (!condition.value()) return;
 
   const auto events = condition.matched();
-  auto environment = job_environment(job);
+  auto environment = environment_of(job);
   std::vector<std::string> names;
+  std::vector<std::shared_ptr<const EventFile>> files;
   for (const auto* one : events) {
     set_variables(environment, one->environment());
     names.push_back(one->name());
+    if (one->file_) files.push_back(one->file_);
   }
   set_variable(environment, "UPSTART_EVENTS=" + join(names, " "));
 
@@ -157,13 +180,29 @@ void ServiceManager::start_by_event(JobClass& job,
   } else if (const auto* existing = job.find_instance(*name);
              existing == nullptr || existing->goal() != Goal::Start) {
     auto& instance = find_or_create(job, *name);
+    if (!files.empty()) {
+      std::vector<std::string> numbers;
+      for (const auto& file : files) numbers.push_back(fmt::format("{}", file->number()));
+      set_variable(environment, "UPSTART_FDS=" + join(numbers, " "));
+    }
     instance.start_environment_ = std::move(environment);
+    instance.start_files_ = std::move(files);
     instance.restarting_ = stopped_now.contains(*name) && instance.state_ < State::Stopping;
     release(instance, Release::Success);
+    instance.cause_ = cause_of(events, cause);
     hold(instance, events);
+    watch_for_cycle(instance.job(), *instance.cause_);
     change_goal(instance, Goal::Start);
   }
   reset(condition);
+}
+
+/// Why a condition is true: its one event, or all of them with the last as the link.
+CausePtr ServiceManager::cause_of(const std::vector<Event*>& events, const CausePtr& last) const {
+  if (events.size() < 2) return last;
+  std::vector<std::string> names;
+  for (const auto* one : events) names.push_back(one->name());
+  return Cause::create(Cause::Condition{join(names, " ")}, now_, last);
 }
 
 void ServiceManager::finish(Event& event) {
@@ -173,7 +212,7 @@ void ServiceManager::finish(Event& event) {
       if (event.failed_) {
         reply_error(*request, RequestErrorCode::EventFailed, "Event failed");
       } else {
-        observer_.replied(*request, RequestTarget{});
+        reply(*request, RequestTarget{});
       }
       continue;
     }
@@ -183,18 +222,18 @@ void ServiceManager::finish(Event& event) {
     advance(instance);
   }
   if (event.failed_ && !event.name().ends_with("/failed")) {
-    queue_event(event.name() + "/failed", event.environment());
+    queue_event(event.name() + "/failed", event.environment(), event.session(), event.cause());
   }
   observer_.event_emitted(event);
   attention_.erase(event.sequence());
   events_.erase(event.sequence());
 }
 
-/// The instance keeps the events from finishing until release(). Never the event it is itself
-/// blocked on: the two would wait for each other for ever (Q16).
+/// The instance keeps the events from finishing until release(). Never one whose end it waits for
+/// itself: both would wait for ever (Q16).
 void ServiceManager::hold(JobInstance& instance, const std::vector<Event*>& events) {
   for (auto* event : events) {
-    if (event == instance.blocker_) continue;
+    if (would_deadlock(instance, *event)) continue;
     ++event->blockers_;
     instance.held_.emplace_back(event);
   }

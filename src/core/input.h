@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "base/strings.h"
+#include "core/event_file.h"
 #include "core/types.h"
 
 namespace upkeep::core {
@@ -21,34 +22,68 @@ struct EmitEvent {
   Environment environment;
   std::optional<RequestId> request = std::nullopt;
   Wait wait = Wait::No;
+  Requester requester = {};
+  /// For the processes of the jobs that the event starts.
+  std::shared_ptr<const EventFile> file = nullptr;
 };
-
-enum class Verb { Start, Stop, Restart };
 
 /// A command on a job: the instance is found by expanding the `instance` stanza over the job's
 /// environment and the given variables (spec/runtime.md 2.9).
 struct JobRequest {
   RequestId id;
   Verb verb{};
-  std::string job;
+  JobKey job;
   Environment environment;
   Wait wait = Wait::Yes;
+  Requester requester = {};
 };
 
 /// A command on one instance that exists, named exactly. Its environment is kept.
 struct InstanceRequest {
   RequestId id;
   Verb verb{};
-  std::string job;
+  JobKey job;
   std::string instance;
   Wait wait = Wait::Yes;
+  Requester requester = {};
 };
 
 /// Send the reload signal to the main process of an instance.
 struct ReloadRequest {
   RequestId id;
-  std::string job;
+  JobKey job;
   std::string instance;
+  Requester requester = {};
+};
+
+/// Names one instance.
+struct InstanceKey {
+  JobKey job;
+  std::string instance;
+};
+
+/// `KEY=VALUE`, or `KEY` for an empty value. With `replace` false, what is set stays.
+struct SetVariables {
+  Environment variables;
+  bool replace = true;
+};
+struct UnsetVariables {
+  std::vector<std::string> names;
+};
+/// Back to what the job environment was at first, or for an instance to that and its `env`.
+struct ResetVariables {};
+
+/// Change the job environment table, and with it every instance; or that of one instance
+/// (spec/control.md 1.11). Processes started from then on see it.
+struct EnvironmentRequest {
+  RequestId id;
+  std::optional<InstanceKey> instance;
+  std::variant<SetVariables, UnsetVariables, ResetVariables> change;
+};
+
+/// Whoever made this request does not wait for its reply any more, and will get none.
+struct ClientGone {
+  RequestId id;
 };
 
 /// Why a child never came to run its program (spec/runtime.md 4.4).
@@ -56,10 +91,14 @@ struct SpawnFailure {
   int error = 0;            ///< errno of the failing step
   std::string description;  ///< the step and the error in words: "unable to change directory to
                             ///< /x: No such file or directory"
+  /// The child could not be made at all (no memory, process, descriptor or pty left): worth
+  /// another try later.
+  bool temporary = false;
 };
 
 /// The answer to Platform::spawn(): the program is executing as this pid, or it never will.
-/// Always arrives before any ProcessChange of the same process (quirks Q2 and Q4).
+/// Should arrive before any ProcessChange of the same process; an end that comes earlier is not
+/// acted on before it (quirks Q2 and Q4).
 struct SpawnResult {
   SpawnId id;
   std::expected<pid_t, SpawnFailure> outcome;
@@ -92,10 +131,11 @@ struct ProcessChange {
 /// The best definition for a job name is now this one.
 struct JobDefined {
   std::shared_ptr<const conf::JobDefinition> definition;
+  std::string session = {};
 };
 /// No file defines this job any more.
 struct JobUndefined {
-  std::string name;
+  JobKey job;
 };
 using ConfChange = std::variant<JobDefined, JobUndefined>;
 
@@ -104,12 +144,14 @@ using ConfChange = std::variant<JobDefined, JobUndefined>;
 struct EndSession {
   enum class Type { Logout, Shutdown };
   Type type = Type::Shutdown;
+  Requester requester = {};
 };
 
 /// A deadline has come, or a turn ended with work left.
 struct Tick {};
 
-using Input = std::variant<EmitEvent, JobRequest, InstanceRequest, ReloadRequest, SpawnResult,
-                           ProcessChange, ConfChange, EndSession, Tick>;
+using Input =
+    std::variant<EmitEvent, JobRequest, InstanceRequest, ReloadRequest, EnvironmentRequest,
+                 ClientGone, SpawnResult, ProcessChange, ConfChange, EndSession, Tick>;
 
 }  // namespace upkeep::core

@@ -1,5 +1,6 @@
 // What must hold between turns. The simulator and the property tests ask after every turn.
 #include "core/service_manager.h"
+#include "core/wait_graph.h"
 
 namespace upkeep::core {
 namespace {
@@ -49,7 +50,8 @@ Result<void> ServiceManager::check_invariants() const {
   const auto count_operator = [&](const EventOperator& condition) {
     for (const auto* event : condition.held()) ++references[event];
   };
-  for (const auto& [job_name, job] : jobs_) {
+  for (const auto& [key, job] : jobs_) {
+    const auto& job_name = key.name;
     count_operator(job->start_on_);
     if (job->start_on_.value())
       return failure(job_name + ": start on is true but was not acted on");
@@ -117,6 +119,11 @@ Result<void> ServiceManager::check_invariants() const {
       }
       blocked.erase(found);
     }
+  }
+  const auto cycle = WaitGraph(*this).find_cycle();
+  if (!cycle.empty()) {
+    return failure(fmt::format("{} waits for {}, which waits for it", describe(cycle.back()),
+                               describe(cycle.front())));
   }
   if (!blocked.empty()) {
     return failure(blocked.begin()->first->title() + ": blocked by an event that will not wake it");

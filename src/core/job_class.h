@@ -15,10 +15,14 @@ namespace upkeep::core {
 /// One job name. The definition in force stays while instances exist; a newer one waits.
 class JobClass {
  public:
-  explicit JobClass(std::shared_ptr<const conf::JobDefinition> definition)
-      : definition_(std::move(definition)), start_on_(definition_->start_on.get()) {}
+  JobClass(std::string session, std::shared_ptr<const conf::JobDefinition> definition)
+      : key_(std::move(session), definition->name),
+        definition_(std::move(definition)),
+        start_on_(definition_->start_on.get()) {}
 
-  [[nodiscard]] const std::string& name() const { return definition_->name; }
+  [[nodiscard]] const JobKey& key() const { return key_; }
+  [[nodiscard]] const std::string& name() const { return key_.name; }
+  [[nodiscard]] const std::string& session() const { return key_.session; }
   [[nodiscard]] const conf::JobDefinition& definition() const { return *definition_; }
   [[nodiscard]] const std::shared_ptr<const conf::JobDefinition>& shared_definition() const {
     return definition_;
@@ -33,13 +37,26 @@ class JobClass {
     const auto found = instances_.find(name);
     return found == instances_.end() ? nullptr : found->second.get();
   }
+  [[nodiscard]] const EventOperator& start_on() const { return start_on_; }
+
+  /// The instance of this job that ended last, as it was then.
+  struct Ended {
+    std::string instance;
+    CausePtr cause;
+    std::optional<Failure> failure;
+  };
+  [[nodiscard]] const std::optional<Ended>& last_ended() const { return last_ended_; }
 
  private:
   friend class ServiceManager;
 
+  JobKey key_;
   std::shared_ptr<const conf::JobDefinition> definition_;
   EventOperator start_on_;
   std::map<std::string, std::unique_ptr<JobInstance>, std::less<>> instances_;
+
+  std::optional<Ended> last_ended_;
+  bool removed_ = false;  ///< ended in this turn
 
   /// What takes over when the last instance has gone: engaged if the file changed meanwhile,
   /// holding null if it went away.

@@ -1,5 +1,7 @@
 #include "core/job_instance.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "core/job_class.h"
@@ -14,17 +16,22 @@ std::string JobInstance::title() const {
 }
 
 bool JobInstance::waits_for_process() const {
-  const auto runs = [this](ProcessType type) { return static_cast<bool>(process(type).spawn); };
-  switch (state_) {
-    case State::Security: return runs(ProcessType::Security) || runs(ProcessType::Tmpfiles);
-    case State::PreStart: return runs(ProcessType::PreStart);
-    case State::Spawned:
-    case State::Killed: return runs(ProcessType::Main);
-    case State::PostStart: return runs(ProcessType::PostStart);
-    case State::PreStop: return runs(ProcessType::PreStop);
-    case State::PostStop: return runs(ProcessType::PostStop);
-    default: return false;
+  return std::ranges::any_of(conf::kAllProcessTypes,
+                             [this](ProcessType type) { return waits_for_process(type); });
+}
+
+bool JobInstance::waits_for_process(ProcessType type) const {
+  if (!process(type).spawn) return false;
+  switch (type) {
+    case ProcessType::Main: return state_ == State::Spawned || state_ == State::Killed;
+    case ProcessType::Security:
+    case ProcessType::Tmpfiles: return state_ == State::Security;
+    case ProcessType::PreStart: return state_ == State::PreStart;
+    case ProcessType::PostStart: return state_ == State::PostStart;
+    case ProcessType::PreStop: return state_ == State::PreStop;
+    case ProcessType::PostStop: return state_ == State::PostStop;
   }
+  return false;
 }
 
 }  // namespace upkeep::core

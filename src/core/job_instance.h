@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -10,6 +11,8 @@
 #include <sys/types.h>
 
 #include "base/strings.h"
+#include "core/cause.h"
+#include "core/event_file.h"
 #include "core/event_operator.h"
 #include "core/input.h"
 #include "core/respawn_limiter.h"
@@ -35,6 +38,9 @@ struct ProcessSlot {
   SpawnId spawn;  ///< 0: no process
   pid_t pid = 0;  ///< 0 while the child is being set up
   int forks = 0;  ///< forks followed so far (`expect fork`, `expect daemon`)
+  int tries = 0;  ///< that could not make a child at all
+  std::optional<TimerKey> retry_timer = {};  ///< until the next try
+  std::vector<ProcessChange> early = {};     ///< reported before the result of the spawn (Q2)
 };
 
 /// The first thing that went wrong since `starting` (spec/runtime.md 2.7).
@@ -58,6 +64,14 @@ class JobInstance {
   [[nodiscard]] const Environment& environment() const { return environment_; }
   [[nodiscard]] const std::optional<Failure>& failure() const { return failure_; }
 
+  /// Why it has its goal and state; never null.
+  [[nodiscard]] const CausePtr& cause() const { return cause_; }
+  /// The event that must finish before it makes a transition, if it waits for one.
+  [[nodiscard]] const Event* blocker() const { return blocker_; }
+  /// Who waits for it to settle.
+  [[nodiscard]] const std::vector<Blocker>& held() const { return held_; }
+  [[nodiscard]] const EventOperator& stop_on() const { return stop_on_; }
+
   [[nodiscard]] const ProcessSlot& process(ProcessType type) const {
     return processes_[static_cast<std::size_t>(type)];
   }
@@ -65,6 +79,8 @@ class JobInstance {
   [[nodiscard]] pid_t pid(ProcessType type) const { return process(type).pid; }
   /// Whether a process runs that the present state waits for (spec/runtime.md 2.2, "ends when").
   [[nodiscard]] bool waits_for_process() const;
+  /// The same of the process in this role.
+  [[nodiscard]] bool waits_for_process(ProcessType type) const;
 
  private:
   friend class ServiceManager;
@@ -82,12 +98,16 @@ class JobInstance {
   Environment environment_;                       ///< of the processes, since `starting`
   std::optional<Environment> start_environment_;  ///< takes over at the next `starting`
   Environment stop_environment_;                  ///< added for pre-stop and post-stop
+  /// Descriptors that UPSTART_FDS of these two environments names: for the one in force, and for
+  /// the one that takes over.
+  std::vector<std::shared_ptr<const EventFile>> files_, start_files_;
   EventOperator stop_on_;
 
   std::array<ProcessSlot, conf::kProcessTypes> processes_;
   Event* blocker_ = nullptr;  ///< while set, no transition happens
   std::vector<Blocker> held_;
   std::optional<Failure> failure_;
+  CausePtr cause_;
   RespawnLimiter respawn_limiter_;
   std::optional<TimerKey> kill_timer_;
 };

@@ -4,8 +4,10 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/strings.h"
+#include "core/event_file.h"
 #include "core/types.h"
 
 namespace upkeep::core {
@@ -15,9 +17,12 @@ struct SpawnRequest {
   SpawnId id;
   std::shared_ptr<const conf::JobDefinition> definition;
   ProcessType type{};
+  std::string session = {};  ///< the root of a chroot session, or empty
   std::string instance;
   Environment environment;  ///< complete: what the program will see
   bool trace = false;       ///< report forks and execs (`expect fork`, `expect daemon`)
+  /// To be inherited under their own numbers, which UPSTART_FDS names.
+  std::vector<std::shared_ptr<const EventFile>> files = {};
 };
 
 enum class SignalTarget {

@@ -8,18 +8,27 @@
 
 namespace upkeep::core {
 
-int ServiceManager::ProcessEnd::encoded() const {
-  if (exit_status) return *exit_status;
-  return exit_signal ? *exit_signal << 8 : -1;
-}
+namespace {
+
+/// A machine that is out of processes or memory may recover: six minutes are waited for that.
+constexpr int kSpawnTries = 20;
+constexpr std::chrono::milliseconds kFirstRetry{100};
+constexpr std::chrono::milliseconds kLongestRetry{30'000};
+
+}  // namespace
 
 /// Starts the process in this role if the job defines one. The result comes as a SpawnResult.
 void ServiceManager::start_process(JobInstance& instance, ProcessType type) {
-  const auto& job = instance.job();
-  if (!job.definition().process(type)) return;
+  if (!instance.job().definition().process(type)) return;
   // Profiles are loaded where AppArmor is at work; elsewhere the stanza does nothing (4.11).
-  if (type == ProcessType::Security) return;
+  if (type == ProcessType::Security && !options_.apparmor_usable) return;
+  instance.slot(type) = {};
+  request_spawn(instance, type);
+}
 
+/// Each try has an id of its own.
+void ServiceManager::request_spawn(JobInstance& instance, ProcessType type) {
+  const auto& job = instance.job();
   auto environment = instance.environment_;
   if (type == ProcessType::PreStop || type == ProcessType::PostStop) {
     set_variables(environment, instance.stop_environment_);
@@ -30,17 +39,48 @@ void ServiceManager::start_process(JobInstance& instance, ProcessType type) {
     set_variable(environment, "UPSTART_SESSION=" + options_.session_address);
   }
 
-  const SpawnId id{++last_spawn_};
-  spawned_[id] = {&instance, type};
-  instance.slot(type) = {.spawn = id};
+  auto& slot = instance.slot(type);
+  spawned_.erase(slot.spawn);
+  slot.spawn = SpawnId{++last_spawn_};
+  slot.retry_timer.reset();
+  spawned_[slot.spawn] = {&instance, type};
   const auto expect = job.definition().expect;
-  platform_.spawn({.id = id,
+  platform_.spawn({.id = slot.spawn,
                    .definition = job.shared_definition(),
                    .type = type,
+                   .session = job.session(),
                    .instance = instance.name(),
                    .environment = std::move(environment),
                    .trace = type == ProcessType::Main &&
-                            (expect == conf::Expect::Fork || expect == conf::Expect::Daemon)});
+                            (expect == conf::Expect::Fork || expect == conf::Expect::Daemon),
+                   .files = instance.files_});
+}
+
+/// Arms the next try to make a child. False if there have been enough of them (Q5).
+bool ServiceManager::retry_later(JobInstance& instance, ProcessType type) {
+  auto& slot = instance.slot(type);
+  if (++slot.tries >= kSpawnTries || session_phase_ != SessionPhase::Up) return false;
+  const auto delay =
+      std::min<std::chrono::milliseconds>(kFirstRetry * (1LL << (slot.tries - 1)), kLongestRetry);
+  slot.retry_timer = timers_.arm(now_ + delay, RetryTimer{&instance, type});
+  log(Priority::Warning, "{} {} process: trying again in {} ms", instance.title(),
+      conf::to_string(type), delay.count());
+  return true;
+}
+
+/// Gives up on processes that could not be made so far: the job is to stop. True if that leaves
+/// the present state nothing to wait for.
+bool ServiceManager::abandon_retries(JobInstance& instance) {
+  bool any = false;
+  for (const auto type : conf::kAllProcessTypes) {
+    auto& slot = instance.slot(type);
+    if (!slot.retry_timer || type == ProcessType::PostStop) continue;
+    timers_.cancel(*slot.retry_timer);
+    spawned_.erase(slot.spawn);
+    slot = {};
+    any = true;
+  }
+  return any && !instance.waits_for_process();
 }
 
 void ServiceManager::accept(SpawnResult&& result) {
@@ -48,8 +88,9 @@ void ServiceManager::accept(SpawnResult&& result) {
   if (found == spawned_.end()) return;
   const auto [instance, type] = found->second;
   if (!result.outcome) {
-    spawned_.erase(found);
     platform_.collect_log(result.id);
+    if (result.outcome.error().temporary && retry_later(*instance, type)) return;
+    spawned_.erase(found);
     instance->slot(type) = {};
     spawn_failed(*instance, type, result.outcome.error());
     return;
@@ -57,9 +98,12 @@ void ServiceManager::accept(SpawnResult&& result) {
   instance->slot(type).pid = *result.outcome;
   log(Priority::Info, "{} {} process ({}) started", instance->title(), conf::to_string(type),
       *result.outcome);
-  if (type != ProcessType::Main || instance->state_ != State::Spawned) return;
-  const bool ready = instance->job().definition().expect == conf::Expect::None;
-  if (ready || instance->goal_ == Goal::Stop || instance->restarting_) advance(*instance);
+  auto early = std::exchange(instance->slot(type).early, {});
+  if (type == ProcessType::Main && instance->state_ == State::Spawned) {
+    const bool ready = instance->job().definition().expect == conf::Expect::None;
+    if (ready || instance->goal_ == Goal::Stop || instance->restarting_) advance(*instance);
+  }
+  for (auto& change : early) accept(std::move(change));
 }
 
 void ServiceManager::accept(ProcessChange&& change) {
@@ -67,6 +111,10 @@ void ServiceManager::accept(ProcessChange&& change) {
   if (found == spawned_.end()) return;
   const auto [instance, type] = found->second;
   const bool main = type == ProcessType::Main;
+  if (auto& slot = instance->slot(type); slot.pid == 0) {  // first the result of the spawn (Q2)
+    slot.early.push_back(std::move(change));
+    return;
+  }
 
   if (const auto* stopped = std::get_if<Stopped>(&change.what)) {
     if (main) main_stopped(*instance, stopped->signal);
@@ -97,6 +145,7 @@ void ServiceManager::process_ended(JobInstance& instance, ProcessType type, cons
     case ProcessType::PostStop:
     case ProcessType::Tmpfiles:
       if (!end.clean()) {
+        blame(instance, Cause::ProcessEnded{instance.title(), type, end, Cause::Verdict::Failed});
         fail(instance, {type, end.exit_status, end.exit_signal});
         set_goal(instance, Goal::Stop);
       }
@@ -117,20 +166,29 @@ void ServiceManager::main_ended(JobInstance& instance, const ProcessEnd& end) {
   // A post-start or pre-stop process is waited for before the state moves on.
   const bool stays = instance.waits_for_process();
   const auto& limit = instance.job().definition().respawn_limit;
+  const auto blame_end = [&](Cause::Verdict verdict) {
+    blame(instance, Cause::ProcessEnded{instance.title(), ProcessType::Main, end, verdict});
+  };
   switch (judge_main_end(instance, end)) {
     case MainEnd::Expected: break;
-    case MainEnd::Normal: set_goal(instance, Goal::Stop); break;
+    case MainEnd::Normal:
+      blame_end(Cause::Verdict::Finished);
+      set_goal(instance, Goal::Stop);
+      break;
     case MainEnd::Respawn:
+      blame_end(Cause::Verdict::Respawned);
       log(Priority::Message, "{} main process ended, respawning", instance.title());
       if (stays) set_goal(instance, Goal::Respawn);
       break;
     case MainEnd::RespawnLimit:
       log(Priority::Warning, "{} gave up: respawned {} times within {} seconds, job stopped",
           instance.title(), limit->count, limit->interval_seconds);
+      blame_end(Cause::Verdict::RespawnLimit);
       fail(instance, {});
       set_goal(instance, Goal::Stop);
       break;
     case MainEnd::Failure:
+      blame_end(Cause::Verdict::Failed);
       fail(instance, {ProcessType::Main, end.exit_status, end.exit_signal});
       set_goal(instance, Goal::Stop);
       break;
@@ -188,10 +246,16 @@ void ServiceManager::spawn_failed(JobInstance& instance, ProcessType type,
   log(Priority::Warning, "{} {} process could not be started: {}", instance.title(),
       conf::to_string(type), failure.description);
   if (type != ProcessType::PostStart && type != ProcessType::PreStop) {
+    blame(instance, Cause::SpawnFailed{instance.title(), type, failure.description});
     fail(instance, {type, std::nullopt, std::nullopt});
     set_goal(instance, Goal::Stop);
   }
   if (!instance.waits_for_process()) advance(instance);
+}
+
+/// The instance is now as it is because of this, which followed from what was so far.
+void ServiceManager::blame(JobInstance& instance, Cause::What what) {
+  instance.cause_ = Cause::create(std::move(what), now_, instance.cause_);
 }
 
 void ServiceManager::log_end(const JobInstance& instance, ProcessType type, pid_t pid,
@@ -221,6 +285,7 @@ void ServiceManager::disarm_kill_timer(JobInstance& instance) {
 
 void ServiceManager::kill_timer_fired(JobInstance& instance) {
   instance.kill_timer_.reset();
+  blame(instance, Cause::KillTimeout{instance.title()});
   const auto& main = instance.process(ProcessType::Main);
   const auto& definition = instance.job().definition();
   log(Priority::Warning, "{} main process ({}) still runs {} s after signal {}, sending KILL",

@@ -13,6 +13,8 @@ enum class RequestErrorCode {
   InvalidArguments,
   UnknownJob,
   UnknownInstance,
+  UnknownJobInstance,  ///< of an environment request
+  PermissionDenied,
   AlreadyStarted,
   AlreadyStopped,
   NotRunning,
@@ -28,8 +30,8 @@ struct RequestError {
 
 /// Which instance a job request acted on; both empty for other requests.
 struct RequestTarget {
-  std::string job;
-  std::string instance;
+  JobKey job{""};
+  std::string instance = {};
 };
 
 using Reply = std::expected<RequestTarget, RequestError>;

@@ -3,141 +3,192 @@
 
 namespace upkeep::core {
 
-void ServiceManager::accept(JobRequest&& request) {
-  const auto found = jobs_.find(request.job);
+/// The job, if the requester may change it: only jobs of its own session.
+std::expected<JobClass*, RequestError> ServiceManager::permitted_job(const JobKey& key,
+                                                                     const Requester& requester) {
+  const auto found = jobs_.find(key);
   if (found == jobs_.end()) {
-    reply_error(request.id, RequestErrorCode::UnknownJob, "Unknown job: " + request.job);
+    return std::unexpected(
+        RequestError{RequestErrorCode::UnknownJob, fmt::format("Unknown job: {}", key.name)});
+  }
+  if (requester.session != key.session) {
+    return std::unexpected(
+        RequestError{RequestErrorCode::PermissionDenied,
+                     fmt::format("You do not have permission to modify job: {}", key.name)});
+  }
+  return found->second.get();
+}
+
+std::expected<JobInstance*, RequestError> ServiceManager::permitted_instance(
+    const JobKey& key, std::string_view instance, const Requester& requester) {
+  const auto job = permitted_job(key, requester);
+  if (!job) return std::unexpected(job.error());
+  const auto found = (*job)->instances_.find(instance);
+  if (found == (*job)->instances_.end()) {
+    return std::unexpected(RequestError{RequestErrorCode::UnknownInstance,
+                                        fmt::format("Unknown instance: {}", instance)});
+  }
+  return found->second.get();
+}
+
+void ServiceManager::accept(JobRequest&& request) {
+  const auto job = permitted_job(request.job, request.requester);
+  if (!job) {
+    reply(request.id, std::unexpected(job.error()));
     return;
   }
-  auto& job = *found->second;
-  const auto name = instance_name(job, request.environment, request.verb == Verb::Start);
+  const auto name = instance_name(**job, request.environment, request.verb == Verb::Start);
   if (!name) {
-    reply_error(request.id, name.error().code, name.error().message);
+    reply(request.id, std::unexpected(name.error()));
     return;
   }
-  const auto instance = job.instances_.find(*name);
-  const bool exists = instance != job.instances_.end();
-  if (!exists && request.verb != Verb::Start) {
+  const auto found = (*job)->instances_.find(*name);
+  auto* instance = found == (*job)->instances_.end() ? nullptr : found->second.get();
+  if (instance == nullptr && request.verb != Verb::Start) {
     reply_error(request.id, RequestErrorCode::UnknownInstance, "Unknown instance: " + *name);
     return;
   }
 
   // Start and restart forget the variables of an earlier start: only the job's own remain (Q8).
-  auto environment = job_environment(job);
+  auto environment = environment_of(**job);
   set_variables(environment, request.environment);
-  const WaitingRequest waiting{request.id, request.verb};
+  const Command command{request.id, request.verb, request.wait, request.requester.caller};
   switch (request.verb) {
-    case Verb::Start:
-      start(job, exists ? instance->second.get() : nullptr, *name, std::move(environment), waiting,
-            request.wait);
-      return;
-    case Verb::Stop:
-      stop(*instance->second, std::move(request.environment), waiting, request.wait);
-      return;
-    case Verb::Restart:
-      restart(*instance->second, std::move(environment), waiting, request.wait);
-      return;
+    case Verb::Start: start(**job, instance, *name, std::move(environment), command); return;
+    case Verb::Stop: stop(*instance, std::move(request.environment), command); return;
+    case Verb::Restart: restart(*instance, std::move(environment), command); return;
   }
 }
 
 void ServiceManager::accept(InstanceRequest&& request) {
-  const auto job = jobs_.find(request.job);
-  if (job == jobs_.end()) {
-    reply_error(request.id, RequestErrorCode::UnknownJob, "Unknown job: " + request.job);
+  const auto found = permitted_instance(request.job, request.instance, request.requester);
+  if (!found) {
+    reply(request.id, std::unexpected(found.error()));
     return;
   }
-  const auto found = job->second->instances_.find(request.instance);
-  if (found == job->second->instances_.end()) {
-    reply_error(request.id, RequestErrorCode::UnknownInstance,
-                "Unknown instance: " + request.instance);
-    return;
-  }
-  auto& instance = *found->second;
-  const WaitingRequest waiting{request.id, request.verb};
+  auto& instance = **found;
+  const Command command{request.id, request.verb, request.wait, request.requester.caller};
   switch (request.verb) {
     case Verb::Start:
-      start(*job->second, &instance, request.instance, std::nullopt, waiting, request.wait);
+      start(*instance.job_, &instance, request.instance, std::nullopt, command);
       return;
-    case Verb::Stop: stop(instance, {}, waiting, request.wait); return;
-    case Verb::Restart: restart(instance, std::nullopt, waiting, request.wait); return;
+    case Verb::Stop: stop(instance, {}, command); return;
+    case Verb::Restart: restart(instance, std::nullopt, command); return;
   }
 }
 
 /// Without `environment` the instance keeps the one it has.
 void ServiceManager::start(JobClass& job, JobInstance* existing, const std::string& name,
-                           std::optional<Environment> environment, const WaitingRequest& request,
-                           Wait wait) {
+                           std::optional<Environment> environment, const Command& command) {
   if (existing != nullptr && existing->goal_ == Goal::Start) {
-    reply_error(request.id, RequestErrorCode::AlreadyStarted,
+    reply_error(command.id, RequestErrorCode::AlreadyStarted,
                 "Job is already running: " + existing->title());
     return;
   }
   auto& instance = existing != nullptr ? *existing : find_or_create(job, name);
   instance.start_environment_ = std::move(environment);
-  release(instance, Release::Success);
-  if (wait == Wait::Yes) instance.held_.emplace_back(request);
+  instance.start_files_.clear();
+  redirect(instance, command);
   change_goal(instance, Goal::Start);
-  if (wait == Wait::No) accepted(instance, request);
+  accepted(instance, command);
 }
 
-void ServiceManager::stop(JobInstance& instance, Environment environment,
-                          const WaitingRequest& request, Wait wait) {
+void ServiceManager::stop(JobInstance& instance, Environment environment, const Command& command) {
   if (instance.goal_ == Goal::Stop) {
-    reply_error(request.id, RequestErrorCode::AlreadyStopped,
+    reply_error(command.id, RequestErrorCode::AlreadyStopped,
                 "Job has already been stopped: " + instance.title());
     return;
   }
   instance.stop_environment_ = std::move(environment);
   instance.restarting_ = false;
-  release(instance, Release::Success);
-  if (wait == Wait::Yes) instance.held_.emplace_back(request);
+  redirect(instance, command);
   change_goal(instance, Goal::Stop);
-  if (wait == Wait::No) accepted(instance, request);
+  accepted(instance, command);
 }
 
 /// A stop and a start in one step. Where the original forgot the restart (before the job runs, or
 /// while its pre-stop runs) it is remembered and carried out (2.9, Q6).
 void ServiceManager::restart(JobInstance& instance, std::optional<Environment> environment,
-                             const WaitingRequest& request, Wait wait) {
+                             const Command& command) {
   if (instance.goal_ == Goal::Stop) {
-    reply_error(request.id, RequestErrorCode::AlreadyStopped,
+    reply_error(command.id, RequestErrorCode::AlreadyStopped,
                 "Job has already been stopped: " + instance.title());
     return;
   }
   instance.start_environment_ = std::move(environment);
+  instance.start_files_.clear();
   instance.stop_environment_.clear();
-  release(instance, Release::Success);
-  if (wait == Wait::Yes) instance.held_.emplace_back(request);
+  redirect(instance, command);
   change_goal(instance, Goal::Stop);
   instance.restarting_ = instance.state_ < State::Stopping;
   change_goal(instance, Goal::Start);
-  if (wait == Wait::No) accepted(instance, request);
+  accepted(instance, command);
 }
 
-void ServiceManager::accepted(const JobInstance& instance, const WaitingRequest& request) {
-  observer_.replied(request.id, RequestTarget{instance.job().name(), instance.name()});
+/// Whoever waited for what the instance did so far waits no longer; this command takes over.
+void ServiceManager::redirect(JobInstance& instance, const Command& command) {
+  release(instance, Release::Success);
+  instance.cause_ =
+      Cause::create(Cause::Command{command.verb, instance.title(), command.caller}, now_);
+  if (command.wait == Wait::Yes) wait_for(instance, {command.id, command.verb});
+}
+
+void ServiceManager::accepted(const JobInstance& instance, const Command& command) {
+  if (command.wait == Wait::Yes) return;  // told when it has been carried out
+  reply(command.id, RequestTarget{instance.job().key(), instance.name()});
 }
 
 void ServiceManager::accept(ReloadRequest&& request) {
-  const auto* job = find_job(request.job);
-  const auto* instance = job == nullptr ? nullptr : job->find_instance(request.instance);
-  if (instance == nullptr) {
-    reply_error(request.id, RequestErrorCode::UnknownInstance,
-                "Unknown instance: " + request.instance);
+  const auto instance = permitted_instance(request.job, request.instance, request.requester);
+  if (!instance) {
+    reply(request.id, std::unexpected(instance.error()));
     return;
   }
-  const auto& main = instance->process(ProcessType::Main);
+  const auto& main = (*instance)->process(ProcessType::Main);
   if (main.pid == 0) {
     reply_error(request.id, RequestErrorCode::NotRunning,
-                "Job is not running: " + instance->title());
+                "Job is not running: " + (*instance)->title());
     return;
   }
-  platform_.signal(main.spawn, job->definition().reload_signal, SignalTarget::Process);
-  observer_.replied(request.id, RequestTarget{request.job, request.instance});
+  platform_.signal(main.spawn, (*instance)->job().definition().reload_signal,
+                   SignalTarget::Process);
+  reply(request.id, RequestTarget{request.job, request.instance});
+}
+
+// ---------------------------------------------------------------- replies
+
+void ServiceManager::accept(ClientGone&& gone) {
+  const auto found = waiting_requests_.find(gone.id);
+  if (found == waiting_requests_.end()) return;
+  if (auto* const* event = std::get_if<Event*>(&found->second)) {
+    std::erase_if((*event)->waiters_,
+                  [&](const auto& waiter) { return waiter == Event::Waiter{gone.id}; });
+  } else {
+    std::erase_if(std::get<JobInstance*>(found->second)->held_, [&](const auto& blocker) {
+      const auto* request = std::get_if<WaitingRequest>(&blocker);
+      return request != nullptr && request->id == gone.id;
+    });
+  }
+  waiting_requests_.erase(found);
+}
+
+void ServiceManager::wait_for(Event& event, RequestId id) {
+  event.waiters_.emplace_back(id);
+  waiting_requests_.emplace(id, &event);
+}
+
+void ServiceManager::wait_for(JobInstance& instance, const WaitingRequest& request) {
+  instance.held_.emplace_back(request);
+  waiting_requests_.emplace(request.id, &instance);
+}
+
+void ServiceManager::reply(RequestId id, const Reply& reply) {
+  waiting_requests_.erase(id);
+  observer_.replied(id, reply);
 }
 
 void ServiceManager::reply_error(RequestId id, RequestErrorCode code, std::string message) {
-  observer_.replied(id, std::unexpected(RequestError{code, std::move(message)}));
+  reply(id, std::unexpected(RequestError{code, std::move(message)}));
 }
 
 }  // namespace upkeep::core

@@ -19,7 +19,10 @@ constexpr std::size_t kLongestInstanceName = 8192;
 }  // namespace
 
 ServiceManager::ServiceManager(Platform& platform, Observer& observer, ManagerOptions options)
-    : platform_(platform), observer_(observer), options_(std::move(options)) {}
+    : platform_(platform),
+      observer_(observer),
+      options_(std::move(options)),
+      job_environment_(options_.job_environment) {}
 
 ServiceManager::~ServiceManager() = default;
 
@@ -44,6 +47,8 @@ void ServiceManager::fire_timers() {
   while (auto timer = timers_.take_due(now_)) {
     if (const auto* kill = std::get_if<KillTimer>(&*timer)) {
       kill_timer_fired(*kill->instance);
+    } else if (const auto* retry = std::get_if<RetryTimer>(&*timer)) {
+      request_spawn(*retry->instance, retry->type);
     } else {
       session_timer_fired();
     }
@@ -62,37 +67,43 @@ void ServiceManager::settle() {
   if (attention_.empty()) walked_to_ = 0;  // the next walk begins with the oldest again
 }
 
-const JobClass* ServiceManager::find_job(std::string_view name) const {
-  const auto found = jobs_.find(name);
+const JobClass* ServiceManager::find_job(const JobKey& key) const {
+  const auto found = jobs_.find(key);
   return found == jobs_.end() ? nullptr : found->second.get();
+}
+
+const JobInstance* ServiceManager::find_instance(const InstanceKey& key) const {
+  const auto* job = find_job(key.job);
+  return job == nullptr ? nullptr : job->find_instance(key.instance);
 }
 
 // ---------------------------------------------------------------- definitions
 
 void ServiceManager::accept(ConfChange&& change) {
-  if (const auto* defined = std::get_if<JobDefined>(&change)) {
-    define(defined->definition);
+  if (auto* defined = std::get_if<JobDefined>(&change)) {
+    define(std::move(*defined));
   } else {
-    undefine(std::get<JobUndefined>(change).name);
+    undefine(std::get<JobUndefined>(change).job);
   }
 }
 
-void ServiceManager::define(const std::shared_ptr<const conf::JobDefinition>& definition) {
-  const auto found = jobs_.find(definition->name);
+void ServiceManager::define(JobDefined&& defined) {
+  const JobKey key(defined.session, defined.definition->name);
+  const auto found = jobs_.find(key);
   if (found == jobs_.end()) {
-    auto& job =
-        *jobs_.emplace(definition->name, std::make_unique<JobClass>(definition)).first->second;
-    add_listener(job);
-    observer_.job_added(job);
+    auto job = std::make_unique<JobClass>(defined.session, std::move(defined.definition));
+    auto& added = *jobs_.emplace(key, std::move(job)).first->second;
+    add_listener(added);
+    observer_.job_added(added);
   } else if (found->second->instances_.empty()) {
-    replace_definition(*found->second, definition);
+    replace_definition(*found->second, std::move(defined.definition));
   } else {
-    found->second->successor_ = definition;
+    found->second->successor_ = std::move(defined.definition);
   }
 }
 
-void ServiceManager::undefine(std::string_view name) {
-  const auto found = jobs_.find(name);
+void ServiceManager::undefine(const JobKey& key) {
+  const auto found = jobs_.find(key);
   if (found == jobs_.end()) return;
   if (found->second->instances_.empty()) {
     remove_job(*found->second);
@@ -116,22 +127,30 @@ void ServiceManager::replace_definition(JobClass& job,
 
   add_listener(job);
   observer_.job_added(job);
-  start_by_event(job, {});
+  const auto cause = Cause::create(Cause::DefinitionChanged{job.name()}, now_);
+  start_by_event(job, {}, cause);
 }
 
 void ServiceManager::remove_job(JobClass& job) {
   observer_.job_removed(job);
   remove_listener(job);
   reset(job.start_on_);
-  const auto found = jobs_.find(job.name());
+  job.removed_ = true;
+  triggers_.erase(job.key());
+  const auto found = jobs_.find(job.key());
   ended_jobs_.push_back(std::move(found->second));
   jobs_.erase(found);
 }
 
 void ServiceManager::add_listener(JobClass& job) {
-  for (const auto& name : job.start_on_.event_names()) listeners_[name].insert(job.name());
+  const auto listener = [&](const std::string& event) -> Listener& {
+    auto& one = listeners_[event][&job.key()];
+    one.job = &job;
+    return one;
+  };
+  for (const auto& name : job.start_on_.event_names()) listener(name).starts = true;
   for (const auto& name : EventOperator(job.definition().stop_on.get()).event_names()) {
-    listeners_[name].insert(job.name());
+    listener(name).stops = true;
   }
 }
 
@@ -139,7 +158,7 @@ void ServiceManager::remove_listener(JobClass& job) {
   const auto forget = [&](const std::string& event) {
     const auto found = listeners_.find(event);
     if (found == listeners_.end()) return;
-    found->second.erase(job.name());
+    found->second.erase(&job.key());
     if (found->second.empty()) listeners_.erase(found);
   };
   for (const auto& name : job.start_on_.event_names()) forget(name);
@@ -151,7 +170,7 @@ void ServiceManager::remove_listener(JobClass& job) {
 std::expected<std::string, RequestError> ServiceManager::instance_name(const JobClass& job,
                                                                        const Environment& variables,
                                                                        bool with_usage) const {
-  auto environment = job_environment(job);
+  auto environment = environment_of(job);
   for (const auto& variable : variables) {
     if (variable.find('=') == std::string::npos) {
       return std::unexpected(
@@ -188,6 +207,7 @@ void ServiceManager::destroy(JobInstance& instance) {
   auto& job = *instance.job_;
   disarm_kill_timer(instance);
   reset(instance.stop_on_);
+  job.last_ended_ = {instance.name_, instance.cause_, instance.failure_};
   const auto found = job.instances_.find(instance.name_);
   ended_instances_.push_back(std::move(found->second));
   job.instances_.erase(found);
@@ -199,26 +219,6 @@ void ServiceManager::destroy(JobInstance& instance) {
   } else {
     remove_job(job);
   }
-}
-
-Environment ServiceManager::job_environment(const JobClass& job) const {
-  // `env KEY` that the daemon cannot fill takes away what stood there: the last entry of a name
-  // decides, so a marker takes the place of the name and is swept out at the end.
-  constexpr std::string_view kUnset{"=\0", 2};
-  Environment assignments;
-  for (const auto& entry : job.definition().env) {
-    if (entry.find('=') != std::string::npos) {
-      assignments.push_back(entry);
-    } else if (const auto value = find_variable(options_.daemon_environment, entry)) {
-      assignments.push_back(fmt::format("{}={}", entry, *value));
-    } else {
-      assignments.push_back(fmt::format("{}{}", entry, kUnset));
-    }
-  }
-  auto environment = options_.job_environment;
-  set_variables(environment, assignments);
-  std::erase_if(environment, [&](const auto& entry) { return entry.ends_with(kUnset); });
-  return environment;
 }
 
 }  // namespace upkeep::core

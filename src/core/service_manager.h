@@ -22,6 +22,7 @@
 #include <fmt/format.h>
 
 #include "base/result.h"
+#include "core/cause.h"
 #include "core/event.h"
 #include "core/input.h"
 #include "core/job_class.h"
@@ -42,6 +43,9 @@ struct ManagerOptions {
   Environment daemon_environment = {};
   /// Set as UPSTART_SESSION for every process unless empty.
   std::string session_address = {};
+  /// Whether profiles of `apparmor load` can be loaded; else the stanza does nothing
+  /// (spec/runtime.md 4.11).
+  bool apparmor_usable = false;
 };
 
 class ServiceManager {
@@ -59,10 +63,14 @@ class ServiceManager {
   /// When to call handle(Tick) at the latest; `TimePoint{}` means at once.
   [[nodiscard]] std::optional<TimePoint> next_deadline() const;
 
-  using Jobs = std::map<std::string, std::unique_ptr<JobClass>, std::less<>>;
-  /// Every job, by name.
+  using Jobs = std::map<JobKey, std::unique_ptr<JobClass>>;
+  /// Every job, by session and name.
   [[nodiscard]] const Jobs& jobs() const { return jobs_; }
-  [[nodiscard]] const JobClass* find_job(std::string_view name) const;
+  [[nodiscard]] const JobClass* find_job(const JobKey& key) const;
+  [[nodiscard]] const JobInstance* find_instance(const InstanceKey& key) const;
+
+  /// The job environment table (spec/job-language.md 5.4 step 1): what every job starts with.
+  [[nodiscard]] const Environment& job_environment() const { return job_environment_; }
 
   /// The instance name that a command with these variables means (spec/control.md 1.5), or the
   /// error it gets; with the job's `usage` as a second line if `with_usage`.
@@ -70,21 +78,15 @@ class ServiceManager {
                                                                        const Environment& variables,
                                                                        bool with_usage) const;
 
-  /// Events in the queue: pending, or held by jobs.
-  [[nodiscard]] std::size_t event_count() const { return events_.size(); }
+  /// Every event alive, pending or held by jobs, by sequence.
+  using Events = std::map<std::uint64_t, std::unique_ptr<Event>>;
+  [[nodiscard]] const Events& events() const { return events_; }
+  /// Requests that have no reply yet.
+  [[nodiscard]] std::size_t waiting_requests() const { return waiting_requests_.size(); }
   /// What the simulator checks after every turn; the text names the broken invariant.
   [[nodiscard]] Result<void> check_invariants() const;
 
  private:
-  /// How a process came to its end.
-  struct ProcessEnd {
-    std::optional<int> exit_status;
-    std::optional<int> exit_signal;  ///< neither: it vanished
-
-    [[nodiscard]] bool clean() const { return exit_status == 0; }
-    /// As `normal exit` and the Failed signal count it: status, or signal × 256.
-    [[nodiscard]] int encoded() const;
-  };
   /// What the end of the main process means (spec/runtime.md 2.3).
   enum class MainEnd { Expected, Normal, Respawn, RespawnLimit, Failure };
   enum class Release { Success, Failure };
@@ -96,14 +98,46 @@ class ServiceManager {
   struct KillTimer {
     JobInstance* instance = nullptr;
   };
+  /// Try again to make the child of this process.
+  struct RetryTimer {
+    JobInstance* instance = nullptr;
+    ProcessType type{};
+  };
   struct SessionTimer {};
-  using Timer = std::variant<KillTimer, SessionTimer>;
+  using Timer = std::variant<KillTimer, RetryTimer, SessionTimer>;
+
+  /// A job that waits for an event.
+  struct Listener {
+    JobClass* job = nullptr;
+    bool starts = false;  ///< its `start on` names the event
+    bool stops = false;   ///< its `stop on` does
+  };
+  /// How often a job was redirected by events of jobs that all followed from one first cause.
+  struct Trigger {
+    std::shared_ptr<const Cause> first_cause = nullptr;
+    TimePoint since{};
+    int count = 0;
+    std::string event = {};  ///< the last of them, and the job that emitted it
+    JobKey by{""};
+  };
+  struct ByKey {
+    bool operator()(const JobKey* left, const JobKey* right) const { return *left < *right; }
+  };
+  using Listeners = std::map<const JobKey*, Listener, ByKey>;
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>{}(text);
+    }
+  };
 
   // service_manager.cc: one turn
   void accept(EmitEvent&& input);
   void accept(JobRequest&& request);
   void accept(InstanceRequest&& request);
   void accept(ReloadRequest&& request);
+  void accept(EnvironmentRequest&& request);
+  void accept(ClientGone&& gone);
   void accept(SpawnResult&& result);
   void accept(ProcessChange&& change);
   void accept(ConfChange&& change);
@@ -113,8 +147,8 @@ class ServiceManager {
   void settle();
 
   // service_manager.cc: classes and instances
-  void define(const std::shared_ptr<const conf::JobDefinition>& definition);
-  void undefine(std::string_view name);
+  void define(JobDefined&& defined);
+  void undefine(const JobKey& key);
   void replace_definition(JobClass& job, std::shared_ptr<const conf::JobDefinition> definition);
   void remove_job(JobClass& job);
   void add_listener(JobClass& job);
@@ -124,22 +158,35 @@ class ServiceManager {
                                                            const Environment& environment);
   JobInstance& find_or_create(JobClass& job, const std::string& name);
   void destroy(JobInstance& instance);
-  [[nodiscard]] Environment job_environment(const JobClass& job) const;
+
+  // environment.cc: the table of all jobs, and what a job starts with
+  [[nodiscard]] Environment environment_of(const JobClass& job) const;
+  [[nodiscard]] std::expected<void, RequestError> change_environment(
+      const EnvironmentRequest& request);
 
   // events.cc: the queue
-  Event& queue_event(std::string name, Environment environment);
+  Event& queue_event(std::string name, Environment environment, std::string session,
+                     CausePtr cause);
   void queue_job_event(JobInstance& instance, std::string_view name, bool block);
   void attend(Event& event);
   void visit(Event& event);
   void dispatch(Event& event);
-  void dispatch_to(JobClass& job, Event& event);
+  void dispatch_to(const Listener& listener, Event& event);
   bool stop_by_event(JobInstance& instance, Event& event);
-  void start_by_event(JobClass& job, const std::set<std::string, std::less<>>& stopped_now);
+  void start_by_event(JobClass& job, const std::set<std::string, std::less<>>& stopped_now,
+                      const CausePtr& cause);
+  [[nodiscard]] CausePtr cause_of(const std::vector<Event*>& events, const CausePtr& last) const;
   void finish(Event& event);
   void hold(JobInstance& instance, const std::vector<Event*>& events);
   void unhold(Event& event);
   void let_go(EventOperator& condition, Event& event);
   void reset(EventOperator& condition);
+
+  // cycles.cc: jobs that wait for each other, jobs that trigger each other without end
+  [[nodiscard]] bool would_deadlock(const JobInstance& holder, const Event& event);
+  void watch_for_cycle(const JobClass& job, const Cause& cause);
+  void report_cycle(const JobKey& job);
+  [[nodiscard]] bool first_report(std::string text);
 
   // transitions.cc: goals and states
   void set_goal(JobInstance& instance, Goal goal);
@@ -156,6 +203,9 @@ class ServiceManager {
 
   // processes.cc
   void start_process(JobInstance& instance, ProcessType type);
+  void request_spawn(JobInstance& instance, ProcessType type);
+  [[nodiscard]] bool retry_later(JobInstance& instance, ProcessType type);
+  [[nodiscard]] bool abandon_retries(JobInstance& instance);
   void process_ended(JobInstance& instance, ProcessType type, const ProcessEnd& end);
   void main_ended(JobInstance& instance, const ProcessEnd& end);
   [[nodiscard]] MainEnd judge_main_end(JobInstance& instance, const ProcessEnd& end);
@@ -163,18 +213,33 @@ class ServiceManager {
   void main_forked(JobInstance& instance, pid_t child);
   void main_executed(JobInstance& instance);
   void spawn_failed(JobInstance& instance, ProcessType type, const SpawnFailure& failure);
+  void blame(JobInstance& instance, Cause::What what);
   void log_end(const JobInstance& instance, ProcessType type, pid_t pid, const ProcessEnd& end);
   void disarm_kill_timer(JobInstance& instance);
   void kill_timer_fired(JobInstance& instance);
 
   // requests.cc
+  /// What all commands on an instance have in common.
+  struct Command {
+    RequestId id;
+    Verb verb{};
+    Wait wait{};
+    std::optional<Caller> caller;
+  };
   void start(JobClass& job, JobInstance* existing, const std::string& name,
-             std::optional<Environment> environment, const WaitingRequest& request, Wait wait);
-  void stop(JobInstance& instance, Environment environment, const WaitingRequest& request,
-            Wait wait);
+             std::optional<Environment> environment, const Command& command);
+  void stop(JobInstance& instance, Environment environment, const Command& command);
   void restart(JobInstance& instance, std::optional<Environment> environment,
-               const WaitingRequest& request, Wait wait);
-  void accepted(const JobInstance& instance, const WaitingRequest& request);
+               const Command& command);
+  void redirect(JobInstance& instance, const Command& command);
+  void accepted(const JobInstance& instance, const Command& command);
+  [[nodiscard]] std::expected<JobClass*, RequestError> permitted_job(const JobKey& key,
+                                                                     const Requester& requester);
+  [[nodiscard]] std::expected<JobInstance*, RequestError> permitted_instance(
+      const JobKey& key, std::string_view instance, const Requester& requester);
+  void wait_for(Event& event, RequestId id);
+  void wait_for(JobInstance& instance, const WaitingRequest& request);
+  void reply(RequestId id, const Reply& reply);
   void reply_error(RequestId id, RequestErrorCode code, std::string message);
 
   // session.cc: the end of it all
@@ -196,18 +261,23 @@ class ServiceManager {
   Platform& platform_;
   Observer& observer_;
   ManagerOptions options_;
+  Environment job_environment_;
   TimePoint now_{};
 
   Jobs jobs_;
-  /// Jobs whose `start on` or `stop on` names an event: what an event visits.
-  std::map<std::string, std::set<std::string, std::less<>>, std::less<>> listeners_;
+  /// Jobs by the events that their conditions name: what an event visits.
+  std::unordered_map<std::string, Listeners, TextHash, std::equal_to<>> listeners_;
 
-  /// Every event alive, oldest first.
-  std::map<std::uint64_t, std::unique_ptr<Event>> events_;
+  Events events_;  ///< oldest first
   /// Those of them that have something to do, by sequence; walked round and round by settle().
   std::set<std::uint64_t> attention_;
   std::uint64_t walked_to_ = 0;
   std::uint64_t last_event_ = 0;
+
+  /// Where each request waits that has no reply yet.
+  std::unordered_map<RequestId, std::variant<Event*, JobInstance*>> waiting_requests_;
+  std::map<JobKey, Trigger> triggers_;
+  std::set<std::string> reported_cycles_;
 
   std::unordered_map<SpawnId, SpawnedProcess> spawned_;
   std::uint64_t last_spawn_ = 0;
@@ -215,6 +285,7 @@ class ServiceManager {
 
   SessionPhase session_phase_ = SessionPhase::Up;
   TimePoint session_deadline_{};
+  CausePtr session_cause_;
 
   /// Ended in this turn; callers up the stack may still look at them.
   std::vector<std::unique_ptr<JobInstance>> ended_instances_;

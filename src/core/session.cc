@@ -18,7 +18,9 @@ constexpr seconds kCheckInterval{1};
 void ServiceManager::accept(EndSession&& input) {
   if (session_phase_ != SessionPhase::Up) return;  // already on the way
   const bool logout = input.type == EndSession::Type::Logout;
-  auto& event = queue_event("session-end", {logout ? "TYPE=logout" : "TYPE=shutdown"});
+  session_cause_ = Cause::create(Cause::SessionEnded{input.requester.caller}, now_);
+  auto& event =
+      queue_event("session-end", {logout ? "TYPE=logout" : "TYPE=shutdown"}, {}, session_cause_);
   const bool awaited = std::ranges::any_of(
       jobs_, [&](const auto& entry) { return entry.second->start_on_.any_leaf_matches(event); });
 
@@ -39,6 +41,7 @@ void ServiceManager::stop_everything() {
   }
   for (auto* instance : instances) {
     instance->restarting_ = false;
+    if (instance->goal_ != Goal::Stop) instance->cause_ = session_cause_;
     change_goal(*instance, Goal::Stop);
   }
 }

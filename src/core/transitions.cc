@@ -20,12 +20,13 @@ void ServiceManager::change_goal(JobInstance& instance, Goal goal) {
   if (instance.goal_ == goal) return;
   set_goal(instance, goal);
 
+  const bool gave_up = goal == Goal::Stop && abandon_retries(instance);
   const bool at_rest = (goal == Goal::Start && instance.state_ == State::Waiting) ||
                        (goal == Goal::Stop && instance.state_ == State::Running);
   // A program that never tells that it is ready must not make stop wait for ever (Q13).
   const auto& main = instance.process(ProcessType::Main);
   const bool never_ready = goal == Goal::Stop && instance.state_ == State::Spawned && main.pid != 0;
-  if (at_rest || never_ready) advance(instance);
+  if (at_rest || gave_up || never_ready) advance(instance);
 }
 
 /// Takes next states until there is something to wait for.
@@ -85,6 +86,7 @@ bool ServiceManager::enter(JobInstance& instance, State from) {
 void ServiceManager::enter_starting(JobInstance& instance) {
   if (instance.start_environment_) {
     instance.environment_ = *std::exchange(instance.start_environment_, std::nullopt);
+    instance.files_ = std::exchange(instance.start_files_, {});
   }
   instance.stop_environment_.clear();
   instance.failure_.reset();
@@ -148,7 +150,7 @@ void ServiceManager::release(JobInstance& instance, Release outcome) {
     }
     const auto& request = std::get<WaitingRequest>(blocker);
     if (outcome == Release::Success) {
-      observer_.replied(request.id, RequestTarget{instance.job().name(), instance.name()});
+      reply(request.id, RequestTarget{instance.job().key(), instance.name()});
       continue;
     }
     constexpr std::array<std::string_view, 3> kMessages{

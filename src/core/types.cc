@@ -16,6 +16,11 @@ std::string_view to_string(State state) {
   return kNames[static_cast<std::size_t>(state)];
 }
 
+std::string_view to_string(Verb verb) {
+  constexpr std::array<std::string_view, 3> kNames{"start", "stop", "restart"};
+  return kNames[static_cast<std::size_t>(verb)];
+}
+
 std::string_view to_string(Priority priority) {
   constexpr std::array<std::string_view, 6> kNames{"debug", "info",  "message",
                                                    "warn",  "error", "fatal"};

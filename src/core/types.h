@@ -3,8 +3,14 @@
 
 #include <array>
 #include <chrono>
+#include <compare>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
+
+#include <sys/types.h>
 
 #include "base/strong_id.h"
 #include "conf/job_definition.h"
@@ -55,6 +61,40 @@ enum class State {
 };
 inline constexpr std::size_t kStates = 17;
 [[nodiscard]] std::string_view to_string(State state);
+
+/// Names a job class: each session has its own (spec/runtime.md 1.1). The session is the root
+/// directory of a chroot session; empty is the null session, where everything else lives.
+struct JobKey {
+  std::string session;
+  std::string name;
+
+  /// In the null session.
+  JobKey(std::string job) : name(std::move(job)) {}  // NOLINT: a name is a key
+  JobKey(const char* job) : name(job) {}             // NOLINT
+  JobKey(std::string session_root, std::string job)
+      : session(std::move(session_root)), name(std::move(job)) {}
+
+  friend auto operator<=>(const JobKey&, const JobKey&) = default;
+};
+
+/// What a client can ask of a job.
+enum class Verb { Start, Stop, Restart };
+[[nodiscard]] std::string_view to_string(Verb verb);
+
+/// A client as the kernel vouches for it.
+struct Caller {
+  uid_t uid = 0;
+  pid_t pid = 0;
+
+  friend bool operator==(const Caller&, const Caller&) = default;
+};
+
+/// Where a request comes from: the session whose jobs it may change, and who asks, if that is
+/// known.
+struct Requester {
+  std::string session = {};
+  std::optional<Caller> caller = std::nullopt;
+};
 
 /// Importance of a message, in the order of `initctl log-priority`.
 enum class Priority { Debug, Info, Message, Warning, Error, Fatal };

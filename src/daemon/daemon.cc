@@ -84,6 +84,7 @@ Result<void> Daemon::open() {
     return std::unexpected(system_error("unable to create an event loop", -error));
   }
   loop_.reset(loop);
+  if (auto made = make_timer(); !made) return made;
 
   if (configuration_.role != Role::ProcessOne) become_subreaper();
   if (auto done = open_control(); !done) return done;
@@ -97,8 +98,7 @@ Result<void> Daemon::open() {
     observers_.add(*control_);
   }
   job_files_ = std::make_unique<os::JobFiles>(
-      loop_.get(),
-      os::JobFileSources{configuration_.sources, configuration_.master_file},
+      loop_.get(), os::JobFileSources{configuration_.sources, configuration_.master_file},
       [this](core::ConfChange change) { handle(std::move(change)); },
       [this](Priority priority, const std::string& text) { message(priority, text); });
   return watch_signals();
@@ -189,6 +189,19 @@ void Daemon::become_subreaper() {
   message(Priority::Warning, "unable to become the reaper of orphaned processes");
 }
 
+/// Made now: when descriptors run out, a process that is to be tried again needs it.
+///
+/// Of ordinary priority, so that it takes turns with everything else: a queue of events that never
+/// ends cannot starve the others, nor clients that never pause the deadlines.
+Result<void> Daemon::make_timer() {
+  sd_event_source* source = nullptr;
+  int error = sd_event_add_time(loop_.get(), &source, CLOCK_MONOTONIC, 0, 1, on_timer, this);
+  timer_.reset(source);
+  if (error >= 0) error = sd_event_source_set_enabled(source, SD_EVENT_OFF);
+  if (error < 0) return std::unexpected(system_error("unable to make a timer", -error));
+  return {};
+}
+
 Result<void> Daemon::watch_signals() {
   // Blocked here, read from the loop. What a role does not use is blocked all the same where its
   // default would end a process 1.
@@ -240,23 +253,13 @@ void Daemon::handle(core::Input input) {
 void Daemon::arm_timer() {
   const auto due = manager_->next_deadline();
   if (!due) {
-    if (timer_) (void)sd_event_source_set_enabled(timer_.get(), SD_EVENT_OFF);
+    (void)sd_event_source_set_enabled(timer_.get(), SD_EVENT_OFF);
     return;
   }
   const auto since_boot = due->time_since_epoch();
   // Rounded up: a deadline that is met early would be met twice.
   const auto microseconds = std::chrono::ceil<std::chrono::microseconds>(since_boot).count();
   const auto time = static_cast<std::uint64_t>(std::max<std::int64_t>(microseconds, 0));
-  if (!timer_) {
-    sd_event_source* source = nullptr;
-    if (sd_event_add_time(loop_.get(), &source, CLOCK_MONOTONIC, time, 1, on_timer, this) < 0) {
-      message(Priority::Error, "unable to arm a timer: time-outs will be late");
-      return;
-    }
-    // Of ordinary priority, so that it takes turns with everything else: a queue of events that
-    // never ends cannot starve the others, nor clients that never pause the deadlines.
-    timer_.reset(source);
-  }
   (void)sd_event_source_set_time(timer_.get(), time);
   (void)sd_event_source_set_enabled(timer_.get(), SD_EVENT_ONESHOT);
 }

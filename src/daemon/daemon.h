@@ -41,6 +41,7 @@ class Daemon final : private core::Observer {
   [[nodiscard]] Result<void> open_control();
   [[nodiscard]] Result<void> open_logs();
   [[nodiscard]] Result<void> open_platform();
+  [[nodiscard]] Result<void> make_timer();
   [[nodiscard]] Result<void> watch_signals();
   [[nodiscard]] core::ManagerOptions manager_options() const;
   void prepare_directories();

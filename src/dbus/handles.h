@@ -13,5 +13,6 @@ namespace upkeep::dbus {
 using Bus = std::unique_ptr<sd_bus, loop::Releaser<sd_bus_close_unref>>;
 using Message = std::unique_ptr<sd_bus_message, loop::Releaser<sd_bus_message_unref>>;
 using Slot = std::unique_ptr<sd_bus_slot, loop::Releaser<sd_bus_slot_unref>>;
+using Credentials = std::unique_ptr<sd_bus_creds, loop::Releaser<sd_bus_creds_unref>>;
 
 }  // namespace upkeep::dbus

@@ -17,6 +17,10 @@ inline constexpr const char* kJobExtensionInterface = "org.upkeep.Job";
 inline constexpr const char* kPropertiesInterface = "org.freedesktop.DBus.Properties";
 
 inline constexpr const char* kErrorUnknownJob = "com.ubuntu.Upstart0_6.Error.UnknownJob";
+inline constexpr const char* kErrorUnknownJobInstance =
+    "com.ubuntu.Upstart0_6.Error.UnknownJobInstance";
+inline constexpr const char* kErrorPermissionDenied =
+    "com.ubuntu.Upstart0_6.Error.PermissionDenied";
 inline constexpr const char* kErrorUnknownInstance = "com.ubuntu.Upstart0_6.Error.UnknownInstance";
 inline constexpr const char* kErrorAlreadyStarted = "com.ubuntu.Upstart0_6.Error.AlreadyStarted";
 inline constexpr const char* kErrorAlreadyStopped = "com.ubuntu.Upstart0_6.Error.AlreadyStopped";

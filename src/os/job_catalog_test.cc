@@ -38,7 +38,7 @@ class JobCatalogTest : public testing::Test {
       if (const auto* defined = std::get_if<core::JobDefined>(&change)) {
         out += "+" + defined->definition->name + " " + defined->definition->author.value_or("?");
       } else {
-        out += "-" + std::get<core::JobUndefined>(change).name;
+        out += "-" + std::get<core::JobUndefined>(change).job.name;
       }
       out += ";";
     }

@@ -116,7 +116,7 @@ class JobFilesTest : public testing::Test {
       jobs_[defined->definition->name] = defined->definition->author.value_or("");
       changes_.push_back("+" + defined->definition->name);
     } else {
-      const auto& name = std::get<core::JobUndefined>(change).name;
+      const auto& name = std::get<core::JobUndefined>(change).job.name;
       EXPECT_EQ(jobs_.erase(name), 1U) << name;
       changes_.push_back("-" + name);
     }

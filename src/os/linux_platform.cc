@@ -23,9 +23,6 @@ extern "C" {
 namespace upkeep::os {
 namespace {
 
-constexpr int kRetries = 6;  // after 50, 100 ... 1600 ms: about three seconds in all
-constexpr std::uint64_t kFirstRetryMicroseconds = 50'000;
-
 /// The process as messages name it: "web (eu) main".
 std::string name_of(const core::SpawnRequest& request) {
   const auto instance =
@@ -74,58 +71,18 @@ Result<std::unique_ptr<LinuxPlatform>> LinuxPlatform::create(sd_event* loop,
   platform->later_source_.reset(source);
   sd_event_source_set_enabled(source, SD_EVENT_OFF);
 
-  // The loop makes its timer descriptor with the first timer: have it before descriptors run out,
-  // since that is when a retry needs it.
-  result = sd_event_add_time_relative(loop, &source, CLOCK_MONOTONIC, 0, 0, on_retry, nullptr);
-  if (result < 0) return failure(fmt::format("unable to set a timer: {}", std::strerror(-result)));
-  loop::EventSource(source).reset();
   return platform;
 }
 
 // ---- Starting --------------------------------------------------------------------------------
 
 void LinuxPlatform::spawn(core::SpawnRequest request) {
-  attempt(std::move(request), 0);
-}
-
-void LinuxPlatform::attempt(core::SpawnRequest request, int earlier_attempts) {
   auto launched = launch(request, options_, logs_ != nullptr);
   if (launched) return supervise(std::move(request), std::move(*launched));
-
   const auto& reason = launched.error();
-  if (is_temporary(reason.error) && retry_later(request, earlier_attempts, reason)) return;
-  later(request.id, {reason.error, reason.description});
-}
-
-/// Moves `request` away if it returns true.
-bool LinuxPlatform::retry_later(core::SpawnRequest& request, int attempts,
-                                const LaunchFailure& reason) {
-  if (attempts >= kRetries) return false;
-  auto retry = std::make_unique<Retry>();
-  sd_event_source* source = nullptr;
-  const int result =
-      sd_event_add_time_relative(loop_, &source, CLOCK_MONOTONIC,
-                                 kFirstRetryMicroseconds << attempts, 0, on_retry, retry.get());
-  if (result < 0) return false;
-  if (attempts == 0) {
-    on_message_(core::Priority::Warning,
-                fmt::format("{}: {}; trying again", name_of(request), reason.description));
-  }
-  retry->timer.reset(source);
-  retry->platform = this;
-  retry->attempts = attempts + 1;
-  const auto id = request.id;
-  retry->request = std::move(request);
-  retries_[id] = std::move(retry);
-  return true;
-}
-
-int LinuxPlatform::on_retry(sd_event_source*, uint64_t, void* retry) noexcept {
-  auto& self = *static_cast<Retry*>(retry);
-  auto& platform = *self.platform;
-  const auto node = platform.retries_.extract(self.request.id);
-  platform.attempt(std::move(node.mapped()->request), node.mapped()->attempts);
-  return 0;
+  later(request.id, {.error = reason.error,
+                     .description = reason.description,
+                     .temporary = is_temporary(reason.error)});
 }
 
 void LinuxPlatform::supervise(core::SpawnRequest request, Launched launched) {
@@ -147,7 +104,9 @@ void LinuxPlatform::supervise(core::SpawnRequest request, Launched launched) {
   if (!watch_report(*process)) {
     ::kill(process->pid, SIGKILL);  // better no process than one whose fate is not known
     collect_log(id);
-    return later(id, {ENOMEM, "unable to watch the set-up of the process"});
+    return later(id, {.error = ENOMEM,
+                      .description = "unable to watch the set-up of the process",
+                      .temporary = true});
   }
   by_pid_[process->pid] = id;
   processes_[id] = std::move(process);
@@ -388,9 +347,6 @@ void LinuxPlatform::end_of_anothers_child(core::SpawnId id) {
 // ---- Signals ---------------------------------------------------------------------------------
 
 void LinuxPlatform::signal(core::SpawnId id, int signal, core::SignalTarget target) {
-  if (retries_.erase(id) > 0) {
-    return later(id, {ECANCELED, "stopped before a process could be created"});
-  }
   const auto* process = find(id);
   const int error = process == nullptr ? ESRCH : send(*process, signal, target);
   if (error == ESRCH) {

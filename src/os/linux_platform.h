@@ -73,21 +73,10 @@ class LinuxPlatform final : public core::Platform {
     loop::EventSource pidfd_source;
   };
 
-  /// A spawn that waits for the system to have room again.
-  struct Retry {
-    LinuxPlatform* platform = nullptr;
-    core::SpawnRequest request;
-    int attempts = 0;
-    loop::EventSource timer;
-  };
-
   LinuxPlatform(sd_event* loop, PlatformOptions options, log::StreamSink* logs, Deliver deliver,
                 OnMessage on_message);
 
   // Starting
-  void attempt(core::SpawnRequest request, int earlier_attempts);
-  [[nodiscard]] bool retry_later(core::SpawnRequest& request, int attempts,
-                                 const LaunchFailure& reason);
   void supervise(core::SpawnRequest request, Launched launched);
   [[nodiscard]] bool watch_report(Process& process);
   void open_log(const core::SpawnRequest& request, UniqueFd output);
@@ -122,7 +111,6 @@ class LinuxPlatform final : public core::Platform {
 
   static int on_report(sd_event_source*, int, uint32_t, void* process) noexcept;
   static int on_pidfd(sd_event_source*, int, uint32_t, void* process) noexcept;
-  static int on_retry(sd_event_source*, uint64_t, void* retry) noexcept;
   static int on_later(sd_event_source*, void* self) noexcept;
 
   sd_event* loop_;
@@ -133,7 +121,6 @@ class LinuxPlatform final : public core::Platform {
 
   std::unordered_map<core::SpawnId, std::unique_ptr<Process>> processes_;
   std::unordered_map<pid_t, core::SpawnId> by_pid_;
-  std::unordered_map<core::SpawnId, std::unique_ptr<Retry>> retries_;
   std::unordered_set<core::SpawnId> open_logs_;
   tracer::EarlyChildren early_children_;
   ScriptFeeder scripts_;

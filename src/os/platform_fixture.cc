@@ -101,7 +101,12 @@ core::SpawnId PlatformTest::spawn_traced(conf::JobDefinition job) {
 core::SpawnId PlatformTest::spawn(conf::JobDefinition job, core::ProcessType type, bool trace) {
   const core::SpawnId id{++last_id_};
   auto definition = std::make_shared<const conf::JobDefinition>(std::move(job));
-  platform_->spawn({id, std::move(definition), type, "", environment_, trace});
+  platform_->spawn({.id = id,
+                    .definition = std::move(definition),
+                    .type = type,
+                    .instance = "",
+                    .environment = environment_,
+                    .trace = trace});
   return id;
 }
 
@@ -148,7 +153,9 @@ void PlatformTest::note(const core::Input& input) {
       pids_[result->id.value] = first_pids_[result->id.value] = *result->outcome;
       record.emplace_back("spawned");
     } else {
-      record.push_back("failed: " + result->outcome.error().description);
+      const auto& reason = result->outcome.error();
+      record.push_back(
+          fmt::format("failed{}: {}", reason.temporary ? " for now" : "", reason.description));
     }
   }
   if (const auto* change = std::get_if<core::ProcessChange>(&input)) {

@@ -194,9 +194,9 @@ class World {
   void come_to_rest() {
     for (int round = 0; round < 2 * job_count_ + 2; ++round) {
       std::vector<std::pair<std::string, std::string>> up;
-      for (const auto& [job_name, job] : sim_.manager().jobs()) {
+      for (const auto& [job_key, job] : sim_.manager().jobs()) {
         for (const auto& [key, instance] : job->instances()) {
-          if (instance->goal() != core::Goal::Stop) up.emplace_back(job_name, key);
+          if (instance->goal() != core::Goal::Stop) up.emplace_back(job_key.name, key);
         }
       }
       for (const auto& [job, instance] : up) {
@@ -204,9 +204,9 @@ class World {
       }
       sim_.run_for(300s);
     }
-    for (const auto& [job_name, job] : sim_.manager().jobs()) {
+    for (const auto& [job_key, job] : sim_.manager().jobs()) {
       for (const auto& [key, instance] : job->instances()) {
-        stuck(fmt::format("{} is stuck in {}", instance->title(), sim_.status(job_name, key)));
+        stuck(fmt::format("{} is stuck in {}", instance->title(), sim_.status(job_key.name, key)));
       }
     }
     if (session_ending_ && !sim_.has_ended()) stuck("the session does not end");
@@ -214,7 +214,7 @@ class World {
     for (int i = 0; i < job_count_; ++i) sim_.undefine(name(i));
     sim_.run_for(1s);
     if (!sim_.manager().jobs().empty()) stuck("a job without instances does not go away");
-    if (sim_.manager().event_count() != 0) stuck("events are left that nobody holds");
+    if (!sim_.manager().events().empty()) stuck("events are left that nobody holds");
     if (sim_.live_processes() != 0) stuck("processes are left that no job knows");
     if (sim_.unanswered() != 0) stuck(fmt::format("{} requests without reply", sim_.unanswered()));
   }
