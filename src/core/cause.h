@@ -85,7 +85,7 @@ class Cause : public std::enable_shared_from_this<Cause> {
                             KillTimeout, DefinitionChanged, SessionEnded, Skipped>;
 
   /// Most links that hang on one another; beyond, the middle of the chain is left out.
-  static constexpr std::size_t kLongestChain = 64;
+  static constexpr std::size_t kLongestChain = 128;
 
   /// A new link. Without `previous` it is a first cause.
   [[nodiscard]] static CausePtr create(What what, TimePoint when, CausePtr previous = nullptr);

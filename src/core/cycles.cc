@@ -9,7 +9,7 @@
 namespace upkeep::core {
 namespace {
 
-/// Cycles remembered so that each is told of once; beyond, all are told again.
+/// Knots remembered so that each is told of once; beyond, all are told again.
 constexpr std::size_t kMostReports = 1000;
 
 /// A job that events of jobs have redirected so often, so fast, all following from one first cause,
@@ -26,6 +26,13 @@ const JobInstance* blocked_on(const Event& event) {
 }
 
 }  // namespace
+
+/// Whether this deadlock has not been told of. The same cycle is the same, wherever it was noticed.
+bool ServiceManager::first_deadlock(std::vector<std::string> waits) {
+  std::ranges::sort(waits);
+  if (told_deadlocks_.size() >= kMostReports) told_deadlocks_.clear();
+  return told_deadlocks_.insert(join(waits, "\n")).second;
+}
 
 /// Whether an instance that held this event would wait for its own end: it is blocked on an event
 /// that, held over one or more instances, waits for the instance that waits for this event.
@@ -47,66 +54,71 @@ bool ServiceManager::would_deadlock(const JobInstance& holder, const Event& even
   }
   if (!reached.contains(&holder)) return false;
 
-  std::string cycle;
+  std::vector<std::string> waits;
   for (const auto* one = &holder; one != nullptr; one = reached.at(one)) {
-    cycle += fmt::format("{} ({}) waits for ", one->title(), to_string(one->state()));
+    const auto* next = reached.at(one) == nullptr ? &holder : reached.at(one);
+    waits.push_back(
+        fmt::format("{} ({}) waits for {}", one->title(), to_string(one->state()), next->title()));
   }
-  cycle += holder.title();
-  if (first_report(cycle)) {
-    log(Priority::Warning, "deadlock avoided: {}; event {} of {} is not waited for", cycle,
-        event.name(), first->title());
+  if (first_deadlock(waits)) {
+    log(Priority::Warning, "deadlock avoided: {}; {} of {} goes on without {}", join(waits, ", "),
+        event.name(), first->title(), holder.title());
   }
   return true;
 }
 
 /// To be called when an event has redirected an instance of this job.
-void ServiceManager::watch_for_cycle(const JobClass& job, const Cause& cause) {
-  const auto* event = std::get_if<Cause::JobEvent>(&cause.what());
-  if (event == nullptr && cause.previous()) {  // one of several, below a Condition
-    event = std::get_if<Cause::JobEvent>(&cause.previous()->what());
-  }
-  if (event == nullptr) {
-    triggers_.erase(job.key());
+void ServiceManager::watch_for_cycle(const JobKey& job, const CausePtr& cause) {
+  const auto* event = std::get_if<Cause::JobEvent>(&cause->what());
+  const bool one_of_several = std::holds_alternative<Cause::Condition>(cause->what());
+  if (event == nullptr && !one_of_several) {
+    triggers_.erase(job);
     return;
   }
-  auto& trigger = triggers_[job.key()];
-  const auto first = cause.first().shared_from_this();
+  auto& trigger = triggers_[job];
+  const auto first = cause->first().shared_from_this();
   if (trigger.first_cause != first || now_ - trigger.since > kRoundsWithin) {
     trigger = {.first_cause = first, .since = now_};
   }
-  trigger.event = event->event;
-  trigger.by = event->job;
-  if (++trigger.count == kRounds) report_cycle(job.key());
+  if (++trigger.count == kRounds && !told_cycles_.contains(job)) report_cycle(*cause);
 }
 
-/// Goes back from the job to the one whose event redirected it last, and so on, until one comes
-/// again.
-void ServiceManager::report_cycle(const JobKey& job) {
-  std::vector<JobKey> visited;
-  std::vector<std::string> path;  // the event that redirected each of them
-  auto key = job;
-  auto again = visited.end();
-  while ((again = std::ranges::find(visited, key)) == visited.end()) {
-    const auto found = triggers_.find(key);
-    if (found == triggers_.end()) return;  // by something else meanwhile: no cycle
-    visited.push_back(key);
-    path.push_back(fmt::format("{} {}", found->second.event, found->second.by.name));
-    key = found->second.by;
+/// Goes back along the causes until an event comes again.
+void ServiceManager::report_cycle(const Cause& cause) {
+  std::vector<std::string> path;
+  std::set<JobKey> jobs;
+  bool closed = false;
+  for (const auto* link = &cause; link != nullptr && !closed; link = link->previous().get()) {
+    const auto* event = std::get_if<Cause::JobEvent>(&link->what());
+    if (event == nullptr) continue;
+    auto step = fmt::format("{} {}", event->event, event->instance);
+    closed = !path.empty() && step == path.front();
+    if (!closed) path.push_back(std::move(step));
+    jobs.insert(event->job);
   }
-  path.erase(path.begin(), path.begin() + (again - visited.begin()));
-
-  // The same cycle is the same text, wherever it was noticed.
   std::ranges::reverse(path);
-  std::ranges::rotate(path, std::ranges::min_element(path));
-  const auto text = join(path, " -> ");
-  if (first_report(text)) {
-    log(Priority::Warning, "jobs trigger each other without end: {} -> {}", text, path.front());
+
+  // One knot has many cycles, and one longer than the chain is seen in parts: once tells enough.
+  if (told_chains_.size() >= kMostReports) told_chains_.clear();
+  bool told = !closed && !told_chains_.insert(cause.first().shared_from_this()).second;
+  for (const auto& job : jobs) {
+    if (!told_cycles_.insert(job).second) told = true;
   }
+  if (told) return;
+  if (!closed) {
+    log(Priority::Warning, "jobs trigger each other without end: ... -> {} -> ...",
+        join(path, " -> "));
+    return;
+  }
+  // From where the path begins does not depend on who noticed.
+  std::ranges::rotate(path, std::ranges::min_element(path));
+  log(Priority::Warning, "jobs trigger each other without end: {} -> {}", join(path, " -> "),
+      path.front());
 }
 
-bool ServiceManager::first_report(std::string text) {
-  if (reported_cycles_.size() >= kMostReports) reported_cycles_.clear();
-  return reported_cycles_.insert(std::move(text)).second;
+void ServiceManager::forget_cycles(const JobKey& job) {
+  triggers_.erase(job);
+  told_cycles_.erase(job);
 }
 
 }  // namespace upkeep::core

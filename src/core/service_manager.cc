@@ -123,6 +123,7 @@ void ServiceManager::replace_definition(JobClass& job,
   reset(job.start_on_);
   const auto old = std::exchange(job.definition_, std::move(definition));
   job.start_on_ = std::move(start_on);
+  forget_cycles(job.key());  // perhaps it was changed because of them
   job.successor_.reset();
 
   add_listener(job);
@@ -136,7 +137,7 @@ void ServiceManager::remove_job(JobClass& job) {
   remove_listener(job);
   reset(job.start_on_);
   job.removed_ = true;
-  triggers_.erase(job.key());
+  forget_cycles(job.key());
   const auto found = jobs_.find(job.key());
   ended_jobs_.push_back(std::move(found->second));
   jobs_.erase(found);

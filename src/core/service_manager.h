@@ -114,11 +114,9 @@ class ServiceManager {
   };
   /// How often a job was redirected by events of jobs that all followed from one first cause.
   struct Trigger {
-    std::shared_ptr<const Cause> first_cause = nullptr;
+    CausePtr first_cause = nullptr;
     TimePoint since{};
     int count = 0;
-    std::string event = {};  ///< the last of them, and the job that emitted it
-    JobKey by{""};
   };
   struct ByKey {
     bool operator()(const JobKey* left, const JobKey* right) const { return *left < *right; }
@@ -184,9 +182,10 @@ class ServiceManager {
 
   // cycles.cc: jobs that wait for each other, jobs that trigger each other without end
   [[nodiscard]] bool would_deadlock(const JobInstance& holder, const Event& event);
-  void watch_for_cycle(const JobClass& job, const Cause& cause);
-  void report_cycle(const JobKey& job);
-  [[nodiscard]] bool first_report(std::string text);
+  void watch_for_cycle(const JobKey& job, const CausePtr& cause);
+  void report_cycle(const Cause& cause);
+  void forget_cycles(const JobKey& job);
+  [[nodiscard]] bool first_deadlock(std::vector<std::string> waits);
 
   // transitions.cc: goals and states
   void set_goal(JobInstance& instance, Goal goal);
@@ -277,7 +276,9 @@ class ServiceManager {
   /// Where each request waits that has no reply yet.
   std::unordered_map<RequestId, std::variant<Event*, JobInstance*>> waiting_requests_;
   std::map<JobKey, Trigger> triggers_;
-  std::set<std::string> reported_cycles_;
+  std::set<JobKey> told_cycles_;    ///< jobs of cycles that have been told of
+  std::set<CausePtr> told_chains_;  ///< first causes of cycles too long to be seen whole
+  std::set<std::string> told_deadlocks_;
 
   std::unordered_map<SpawnId, SpawnedProcess> spawned_;
   std::uint64_t last_spawn_ = 0;

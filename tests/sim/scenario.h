@@ -17,6 +17,8 @@ using Lines = std::vector<std::string>;
 
 class Scenario : public ::testing::Test {
  protected:
+  explicit Scenario(core::ManagerOptions options = {}) : sim(std::move(options)) {}
+
   void TearDown() override {
     EXPECT_EQ(sim.violations(), Lines{});
     if (!HasFailure()) return;

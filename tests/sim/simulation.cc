@@ -28,7 +28,8 @@ Program Simulation::default_program(const core::SpawnRequest& request) {
 
 // ---------------------------------------------------------------- what the world does
 
-void Simulation::define(const std::string& name, const std::string& text) {
+void Simulation::define(const std::string& name, const std::string& text,
+                        const std::string& session) {
   auto parsed = conf::parse_job(text);
   if (!parsed) {
     report("the simulation's own job file is wrong: " +
@@ -37,7 +38,7 @@ void Simulation::define(const std::string& name, const std::string& text) {
   }
   parsed->definition.name = name;
   handle(core::ConfChange{core::JobDefined{
-      std::make_shared<const conf::JobDefinition>(std::move(parsed->definition))}});
+      std::make_shared<const conf::JobDefinition>(std::move(parsed->definition)), session}});
 }
 
 void Simulation::undefine(const std::string& name) {
@@ -89,6 +90,19 @@ RequestId Simulation::reload(const std::string& job, const std::string& instance
   return id;
 }
 
+RequestId Simulation::request(const std::function<Input(RequestId)>& make) {
+  const auto id = request_id();
+  open_requests_.insert(id);
+  handle(make(id));
+  return id;
+}
+
+void Simulation::abandon(RequestId id) {
+  note(fmt::format("client of {} gone", id.value));
+  open_requests_.erase(id);
+  handle(core::ClientGone{id});
+}
+
 void Simulation::end_session(core::EndSession::Type type) {
   handle(core::EndSession{type});
 }
@@ -133,6 +147,17 @@ void Simulation::run_for(Duration duration) {
       return;
     }
   }
+}
+
+void Simulation::turn_for(Duration duration) {
+  const auto stop_at = now_ + duration;
+  while (!arrivals_.empty() && arrivals_.begin()->first.first <= stop_at) {
+    tick();
+    now_ = std::max(now_, arrivals_.begin()->first.first);
+    auto arrival = std::move(arrivals_.extract(arrivals_.begin()).mapped());
+    deliver(std::move(arrival));
+  }
+  now_ = stop_at;
 }
 
 bool Simulation::run_until_quiet(Duration limit) {
@@ -198,7 +223,7 @@ void Simulation::spawn(core::SpawnRequest request) {
   const auto id = request.id;
   for (const auto& [other_id, other] : processes_) {
     if (other.request.definition->name == request.definition->name &&
-        other.request.instance == request.instance &&
+        other.request.session == request.session && other.request.instance == request.instance &&
         !may_overlap(other.request.type, request.type)) {
       report(fmt::format("{} of {} is started while its {} is alive", conf::to_string(request.type),
                          request.definition->name, conf::to_string(other.request.type)));
@@ -209,11 +234,12 @@ void Simulation::spawn(core::SpawnRequest request) {
   auto chosen = program(request);
   const auto delay = chosen.set_up;
   if (chosen.spawn_error) {
-    schedule(delay,
-             {core::SpawnResult{id, std::unexpected(core::SpawnFailure{
-                                        *chosen.spawn_error, std::strerror(*chosen.spawn_error)})},
-              {},
-              false});
+    schedule(delay, {core::SpawnResult{id, std::unexpected(core::SpawnFailure{
+                                               .error = *chosen.spawn_error,
+                                               .description = std::strerror(*chosen.spawn_error),
+                                               .temporary = chosen.temporary})},
+                     {},
+                     false});
     return;
   }
   Process process{.request = std::move(request), .program = chosen, .term_at = {}};
@@ -310,7 +336,7 @@ void Simulation::collect_log(SpawnId) {}
 namespace {
 
 std::string key(const core::JobInstance& instance) {
-  return instance.job().name() + "/" + instance.name();
+  return instance.job().session() + instance.job().name() + "/" + instance.name();
 }
 
 std::string text(const core::Event& event) {

@@ -22,6 +22,7 @@ using namespace std::chrono_literals;
 struct Program {
   Duration set_up = 1ms;                          ///< until its SpawnResult
   std::optional<int> spawn_error = std::nullopt;  ///< errno of a set-up that fails
+  bool temporary = false;                         ///< there was not even a child to set up
   std::optional<Duration> runs = std::nullopt;    ///< until it ends by itself; nothing: never
   int status = 0;                                 ///< its exit status then
   int dies_by = 0;                                ///< or the signal it dies by
@@ -39,7 +40,7 @@ class Simulation : private core::Platform, private core::Observer {
   explicit Simulation(core::ManagerOptions options = {});
 
   // What the world does to the manager.
-  void define(const std::string& name, const std::string& text);
+  void define(const std::string& name, const std::string& text, const std::string& session = "");
   void undefine(const std::string& name);
   core::RequestId emit(const std::string& name, Environment environment = {},
                        core::Wait wait = core::Wait::Yes);
@@ -52,6 +53,10 @@ class Simulation : private core::Platform, private core::Observer {
   core::RequestId instance_request(core::Verb verb, const std::string& job,
                                    const std::string& instance, core::Wait wait);
   core::RequestId reload(const std::string& job, const std::string& instance = "");
+  /// Any other request: `make` gets its id.
+  core::RequestId request(const std::function<core::Input(core::RequestId)>& make);
+  /// The client that made this request does not wait any more.
+  void abandon(core::RequestId id);
   void end_session(core::EndSession::Type type);
   /// The main process of an instance dies by this signal, or is stopped by it from outside.
   void kill_main(const std::string& job, int signal, const std::string& instance = "");
@@ -60,6 +65,14 @@ class Simulation : private core::Platform, private core::Observer {
   /// Chooses the program for each process; the default runs main for ever and ends the others.
   std::function<Program(const core::SpawnRequest&)> program = default_program;
   static Program default_program(const core::SpawnRequest& request);
+
+  /// Hands the manager an input that the simulated world would not come up with.
+  void inject(core::Input input) { handle(std::move(input)); }
+  /// One turn of the manager, for work that its budget left over.
+  void tick() { handle(core::Tick{}); }
+  /// As run_for(), with at most one turn of leftover work between two arrivals: for a world in
+  /// which that work never ends.
+  void turn_for(Duration duration);
 
   /// Steps from deadline to deadline; every result that is due by then is delivered.
   void run_for(Duration duration);
