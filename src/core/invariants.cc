@@ -1,6 +1,6 @@
 // What must hold between turns. The simulator and the property tests ask after every turn.
+#include "core/blocker_graph.h"
 #include "core/service_manager.h"
-#include "core/wait_graph.h"
 
 namespace upkeep::core {
 namespace {
@@ -120,7 +120,7 @@ Result<void> ServiceManager::check_invariants() const {
       blocked.erase(found);
     }
   }
-  const auto cycle = WaitGraph(*this).find_cycle();
+  const auto cycle = BlockerGraph(*this).find_cycle();
   if (!cycle.empty()) {
     return failure(fmt::format("{} waits for {}, which waits for it", describe(cycle.back()),
                                describe(cycle.front())));

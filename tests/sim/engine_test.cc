@@ -2,7 +2,7 @@
 // shortages.
 #include "sim/scenario.h"
 
-#include "core/wait_graph.h"
+#include "core/blocker_graph.h"
 
 namespace upkeep::sim {
 namespace {
@@ -148,7 +148,7 @@ TEST_F(Causes, OfAChangedDefinitionAndOfTheEndOfTheSession) {
 class Waits : public Scenario {
  protected:
   Lines waits_of(const std::string& job) {
-    const core::WaitGraph graph(sim.manager());
+    const core::BlockerGraph graph(sim.manager());
     Lines lines;
     for (const auto& edge : graph.waits_of(sim.manager().find_instance({job, ""}))) {
       lines.push_back(fmt::format("{} < {}", describe(edge.waiter), describe(edge.awaited)));
@@ -168,7 +168,7 @@ TEST_F(Waits, ThroughEventsAndProcesses) {
                                    "event starting JOB=db INSTANCE= < `start on` of half",
                                    "event starting JOB=db INSTANCE= < hook (start/pre-start)",
                                    "hook (start/pre-start) < pre-start process (101) of hook"}));
-  const auto request = core::WaitGraph(sim.manager()).waits_of(core::RequestId{1});
+  const auto request = core::BlockerGraph(sim.manager()).waits_of(core::RequestId{1});
   EXPECT_EQ(describe(request.front().waiter), "request 1");
   EXPECT_EQ(describe(request.front().awaited), "db (start/starting)");
   sim.undefine("half");

@@ -1,4 +1,4 @@
-#include "core/wait_graph.h"
+#include "core/blocker_graph.h"
 
 #include <algorithm>
 #include <set>
@@ -31,7 +31,7 @@ struct Describe {
 
 }  // namespace
 
-WaitGraph::WaitGraph(const ServiceManager& manager) {
+BlockerGraph::BlockerGraph(const ServiceManager& manager) {
   for (const auto& [key, job] : manager.jobs()) {
     add_condition({job.get(), nullptr}, job->start_on());
     for (const auto& [name, instance] : job->instances()) add_instance(*instance);
@@ -43,7 +43,7 @@ WaitGraph::WaitGraph(const ServiceManager& manager) {
   }
 }
 
-void WaitGraph::add_instance(const JobInstance& instance) {
+void BlockerGraph::add_instance(const JobInstance& instance) {
   add_condition({&instance.job(), &instance}, instance.stop_on());
   if (instance.blocker() != nullptr) add(&instance, instance.blocker());
   for (const auto type : conf::kAllProcessTypes) {
@@ -58,19 +58,19 @@ void WaitGraph::add_instance(const JobInstance& instance) {
   }
 }
 
-void WaitGraph::add_condition(const ConditionNode& node, const EventOperator& condition) {
+void BlockerGraph::add_condition(const ConditionNode& node, const EventOperator& condition) {
   for (const Event* event : condition.held()) add(event, node);
 }
 
-void WaitGraph::add(WaitNode waiter, WaitNode awaited) {
+void BlockerGraph::add(BlockerNode waiter, BlockerNode awaited) {
   edges_.push_back({waiter, awaited});
   awaited_by_[waiter].push_back(awaited);
 }
 
-std::vector<WaitEdge> WaitGraph::waits_of(const WaitNode& node) const {
-  std::vector<WaitEdge> found;
-  std::set<WaitNode> seen{node};
-  std::vector<WaitNode> nearest{node};  // first in, first out
+std::vector<BlockerEdge> BlockerGraph::waits_of(const BlockerNode& node) const {
+  std::vector<BlockerEdge> found;
+  std::set<BlockerNode> seen{node};
+  std::vector<BlockerNode> nearest{node};  // first in, first out
   for (std::size_t i = 0; i < nearest.size(); ++i) {
     const auto waiter = nearest[i];
     const auto awaited = awaited_by_.find(waiter);
@@ -83,17 +83,17 @@ std::vector<WaitEdge> WaitGraph::waits_of(const WaitNode& node) const {
   return found;
 }
 
-std::vector<WaitNode> WaitGraph::find_cycle() const {
-  std::set<WaitNode> done;
+std::vector<BlockerNode> BlockerGraph::find_cycle() const {
+  std::set<BlockerNode> done;
   for (const auto& edge : edges_) {
     // Depth first, with the way that led here.
     struct Step {
-      WaitNode node;
+      BlockerNode node;
       std::size_t next = 0;
     };
     std::vector<Step> way;
-    std::set<WaitNode> on_way;
-    const auto go_to = [&](const WaitNode& node) {
+    std::set<BlockerNode> on_way;
+    const auto go_to = [&](const BlockerNode& node) {
       if (!done.insert(node).second) return;
       way.push_back({node});
       on_way.insert(node);
@@ -112,7 +112,7 @@ std::vector<WaitNode> WaitGraph::find_cycle() const {
         go_to(next);
         continue;
       }
-      std::vector<WaitNode> cycle;
+      std::vector<BlockerNode> cycle;
       const auto begin = std::ranges::find(way, next, &Step::node);
       for (auto one = begin; one != way.end(); ++one) cycle.push_back(one->node);
       return cycle;
@@ -121,7 +121,7 @@ std::vector<WaitNode> WaitGraph::find_cycle() const {
   return {};
 }
 
-std::string describe(const WaitNode& node) {
+std::string describe(const BlockerNode& node) {
   return std::visit(Describe{}, node);
 }
 

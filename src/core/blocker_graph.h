@@ -28,41 +28,41 @@ struct ConditionNode {
   friend auto operator<=>(const ConditionNode&, const ConditionNode&) = default;
 };
 
-using WaitNode =
+using BlockerNode =
     std::variant<const JobInstance*, const Event*, RequestId, ProcessNode, ConditionNode>;
 
 /// `waiter` cannot go on before `awaited` has.
-struct WaitEdge {
-  WaitNode waiter;
-  WaitNode awaited;
+struct BlockerEdge {
+  BlockerNode waiter;
+  BlockerNode awaited;
 };
 
 /// The waits of this moment. Pointers are those of the manager: use it up before the next turn.
-class WaitGraph {
+class BlockerGraph {
  public:
-  explicit WaitGraph(const ServiceManager& manager);
+  explicit BlockerGraph(const ServiceManager& manager);
 
   /// Every wait, in the order of jobs, then of events.
-  [[nodiscard]] const std::vector<WaitEdge>& edges() const { return edges_; }
+  [[nodiscard]] const std::vector<BlockerEdge>& edges() const { return edges_; }
 
   /// What this waits for, and what that waits for in turn; nearest first.
-  [[nodiscard]] std::vector<WaitEdge> waits_of(const WaitNode& node) const;
+  [[nodiscard]] std::vector<BlockerEdge> waits_of(const BlockerNode& node) const;
 
   /// Some that wait for each other, each for the next and the last for the first; empty if there
   /// are none, as there should be.
-  [[nodiscard]] std::vector<WaitNode> find_cycle() const;
+  [[nodiscard]] std::vector<BlockerNode> find_cycle() const;
 
  private:
   void add_instance(const JobInstance& instance);
   void add_condition(const ConditionNode& node, const EventOperator& condition);
-  void add(WaitNode waiter, WaitNode awaited);
+  void add(BlockerNode waiter, BlockerNode awaited);
 
-  std::vector<WaitEdge> edges_;
-  std::map<WaitNode, std::vector<WaitNode>> awaited_by_;  ///< the same by waiter
+  std::vector<BlockerEdge> edges_;
+  std::map<BlockerNode, std::vector<BlockerNode>> awaited_by_;  ///< the same by waiter
 };
 
 /// "web (start/starting)", "event starting JOB=web INSTANCE=", "main process (17) of web",
 /// "`start on` of web", "request 3".
-[[nodiscard]] std::string describe(const WaitNode& node);
+[[nodiscard]] std::string describe(const BlockerNode& node);
 
 }  // namespace upkeep::core
