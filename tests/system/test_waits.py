@@ -1,7 +1,10 @@
 """Jobs that would wait for each other: told beforehand, on standard error alone."""
+import json
+import os
+
 import pytest
 
-from upkeep import Answer
+from upkeep import Answer, shared_folder
 
 ORDER = ("a and b wait for each other: a has `start on starting b`, b has `start on starting a`. "
          "Whichever comes first does not wait for the other, so the order is left to chance. Write "
@@ -72,3 +75,92 @@ def test_the_cure_works(waiting):
     waiting.job("self", "start on stopping JOB!=self\n")
     waiting.succeed("initctl", "reload-configuration")
     assert waiting.run("initctl", "check-config") == warned()
+
+
+# init-checkconf, which has the files alone
+
+@pytest.fixture
+def files(check):
+    check.write("init/a.conf", "start on starting b\n")
+    check.write("init/b.conf", "start on starting a\n")
+    check.write("init/db.conf", "start on starting web\n")
+    check.write("init/self.conf", "start on stopping\n")
+    check.write("init/web.conf", "stop on starting db\nstart on x\n")
+    return check
+
+
+def lines(*warnings):
+    return "".join(f"warning: {one}\n" for one in warnings)
+
+
+def test_checkconf_looks_at_the_files_together(files):
+    answer = files.run("init")
+    assert (answer.code, answer.err) == (0, lines(ALONE, HANG, ORDER))
+    assert answer.out == "".join(
+        f"File init/{name}.conf: syntax ok\n" for name in ("a", "b", "db", "self", "web"))
+    assert files.run("init/b.conf", "-f", "init/a.conf").err == lines(ORDER)
+    assert files.run("init/a.conf") == Answer(0, "File init/a.conf: syntax ok\n", "")
+    assert files.run("init/self.conf").err == lines(ALONE)
+
+
+def test_checkconf_strict(files):
+    refusal = "ERROR: The files together: refused because of warnings:\n"
+    answer = files.run("--strict", "init/a.conf", "init/b.conf")
+    assert (answer.code, answer.err) == (1, refusal + lines(ORDER))
+    assert answer.out == "File init/a.conf: syntax ok\nFile init/b.conf: syntax ok\n"
+    assert files.run("--strict", "init/a.conf", "init/db.conf").code == 0
+
+
+def test_checkconf_json(files):
+    *objects, last = files.objects("init")
+    assert [one["ok"] for one in objects] == [True] * 5
+    assert last == {"waits": [
+        {"kind": "Hang", "message": ALONE,
+         "steps": [{"job": "self", "stanza": "start on", "event": "stopping", "args": []}]},
+        {"kind": "Hang", "message": HANG,
+         "steps": [{"job": "db", "stanza": "start on", "event": "starting", "args": ["web"]},
+                   {"job": "web", "stanza": "stop on", "event": "starting", "args": ["db"]}]},
+        {"kind": "Order", "message": ORDER,
+         "steps": [{"job": "a", "stanza": "start on", "event": "starting", "args": ["b"]},
+                   {"job": "b", "stanza": "start on", "event": "starting", "args": ["a"]}]},
+    ], "complete": True}
+    assert all("file" in one for one in files.objects("init/a.conf", "init/db.conf"))
+
+
+def test_checkconf_sees_overrides(files):
+    files.write("init/b.override", "start on started a\n")
+    assert ORDER not in files.run("init").err
+    assert files.run("init/a.conf", "init/b.conf").err == ""
+    assert files.run("init/b.override", "init/a.conf").err == ""
+
+
+def test_checkconf_names_jobs_as_the_manager_does(check):
+    check.write("init/net/a.conf", "start on starting b\n")
+    check.write("init/b.conf", "start on starting net/a\n")
+    assert "b and net/a wait for each other" in check.run("init/").err
+    assert check.run("init/net", "init/b.conf").err == ""
+
+
+def test_checkconf_lists_a_bounded_number(check):
+    for i in range(30):
+        check.write(f"init/self{i}.conf", f"stop on starting self{i}\nstart on x\n")
+    found = check.run("init").err.splitlines()
+    assert len(found) == 21
+    assert found[-1] == "warning: 10 more such waits are not listed."
+    last = check.objects("init")[-1]
+    assert (len(last["waits"]), last["complete"]) == (20, False)
+
+
+def test_checkconf_has_no_false_alarm_on_real_files(check):
+    shared = shared_folder()
+    corpus = os.path.join(shared or "", "corpus")
+    if not shared or not os.path.isdir(corpus):
+        pytest.skip("needs the corpus, in ../shared or $UPKEEP_SHARED")
+    # Each under the name that its machine would have given it.
+    for name in os.listdir(corpus):
+        if name.endswith(".conf"):
+            with open(os.path.join(corpus, name), "rb") as file:
+                check.write("init/" + name.split("__")[-1].split("_")[-1], file.read())
+    objects = [json.loads(line) for line in check.run_bytes("--json", "init").out.splitlines()]
+    assert len(objects) > 50
+    assert [one["waits"] for one in objects if "waits" in one] == []
