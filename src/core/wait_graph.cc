@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <utility>
 
 #include <fnmatch.h>
 
@@ -109,7 +110,8 @@ WaitGraph::WaitGraph(std::span<const WaitingJob> jobs) {
     add_condition(i, WaitPhase::Stopping, jobs_[i]->stop_on);
   }
   for (auto& edges : edges_) {
-    std::ranges::stable_sort(edges, {}, &Edge::to);
+    // Of edges to the same node, the first in the file: its leaves lie in one array.
+    std::ranges::sort(edges, {}, [](const Edge& edge) { return std::pair(edge.to, edge.leaf); });
     const auto same = std::ranges::unique(edges, {}, &Edge::to);
     edges.erase(same.begin(), same.end());
   }
