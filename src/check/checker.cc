@@ -63,6 +63,13 @@ std::string path_beside(std::string_view path, std::string_view suffix, std::str
   return std::string(path.substr(0, path.size() - suffix.size())).append(other);
 }
 
+/// As the manager calls it: the path below the directory, without suffix.
+std::string job_name(std::string_view directory, std::string_view path) {
+  path.remove_prefix(directory.empty() ? path.rfind('/') + 1 : directory.size());
+  while (path.starts_with('/')) path.remove_prefix(1);
+  return std::string(path.substr(0, path.rfind('.')));
+}
+
 bool is_about_whole_job(const conf::Diagnostic& warning) {
   return conf::is_about_whole_job(warning.kind);
 }
@@ -76,13 +83,18 @@ void leave_out_cured(conf::ParsedJob& job, const conf::JobDefinition& whole) {
   conf::put_in_order(job.warnings);
 }
 
+/// The job of a .conf with the override beside it, if that is there and valid.
+std::optional<conf::ParsedJob> with_override(const ValidFile& file) {
+  const auto text = os::read_job_file(path_beside(file.path, "conf", "override"));
+  if (!text) return std::nullopt;
+  auto whole = conf::parse_override(file.job.definition, *text);
+  return whole ? std::optional(*std::move(whole)) : std::nullopt;
+}
+
 /// Warnings that are about several stanzas together see the override beside the file.
 void look_at_override(ValidFile& file) {
   if (std::ranges::none_of(file.job.warnings, is_about_whole_job)) return;
-  const auto text = os::read_job_file(path_beside(file.path, "conf", "override"));
-  if (!text) return;
-  const auto whole = conf::parse_override(file.job.definition, *text);
-  if (whole) leave_out_cured(file.job, whole->definition);
+  if (const auto whole = with_override(file)) leave_out_cured(file.job, whole->definition);
 }
 
 /// An override is judged by what it makes of the job of the .conf beside it, if that is there and
@@ -136,7 +148,7 @@ void Checker::check_operand(const std::string& operand) {
     if (!text && text.error().instead == ReadError::Instead::Directory)
       return check_directory(operand);
     checks_single_file_ = settings_.operands.size() == 1;
-    return check_file(operand, std::move(text));
+    return check_file({}, operand, std::move(text));
   }
   if (is_directory(operand)) return check_directory(operand);
   if (!exists(operand)) return refuse(unread(operand, {ENOENT, "no such file or directory", {}}));
@@ -158,7 +170,7 @@ void Checker::check_directory(const std::string& path) {
       text.error() = {ENOENT, "a symbolic link whose target does not exist",
                       ReadError::Instead::Special};
     }
-    check_file(file, std::move(text));
+    check_file(path, file, std::move(text));
   };
   const auto complain = [&](const std::string& place, std::string reason) {
     is_empty = false;
@@ -168,7 +180,7 @@ void Checker::check_directory(const std::string& path) {
   if (is_empty) report_.say_empty(path);
 }
 
-void Checker::check_file(const std::string& path, Text text) {
+void Checker::check_file(std::string_view directory, const std::string& path, Text text) {
   if (!text) return refuse(unread(path, text.error()));
   ValidFile file{.path = path, .text = *std::move(text), .job = {}, .own = {}, .shell_errors = {}};
   if (const auto parsed = parse_into(file); !parsed) {
@@ -180,6 +192,23 @@ void Checker::check_file(const std::string& path, Text text) {
   if (checks_scripts()) file.shell_errors = find_shell_errors(file.definition());
   if (!file.passes()) all_passed_ = false;
   report_.say_valid(file);
+  remember(directory, file);
+}
+
+void Checker::remember(std::string_view directory, const ValidFile& file) {
+  const auto name = job_name(directory, file.path);
+  if (kind_of(file.path) == os::JobFileKind::Conf && can_make_wait(file.job.definition)) {
+    if (const auto whole = with_override(file)) return waits_.add(name, whole->definition);
+  }
+  waits_.add(name, file.job.definition);
+}
+
+void Checker::check_together() {
+  const auto found = waits_.find();
+  if (found.cycles.empty() && found.is_complete) return;
+  const bool is_refused = settings_.strict && !found.cycles.empty();
+  if (is_refused) all_passed_ = false;
+  report_.say_waits(found, is_refused);
 }
 
 void Checker::refuse(const UnreadFile& file) {

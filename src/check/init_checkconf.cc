@@ -53,6 +53,7 @@ bool check_all(const CommandLine& line, Output& output) {
     checker.check_operand(operand);
     if (output.has_failed()) return false;  // nobody would see the rest
   }
+  checker.check_together();
   return checker.all_passed();
 }
 

@@ -38,6 +38,12 @@ class ReportInWords : public Report {
     output_.complain(fmt::format("{}: no job files found\n", printable(directory)));
   }
 
+  void say_waits(const core::WaitCycles& found, bool refused) override {
+    if (refused) say_error("The files together: refused because of warnings:");
+    for (const auto& cycle : found.cycles) warn(core::describe(cycle));
+    if (const auto rest = core::describe_rest(found); !rest.empty()) warn(rest);
+  }
+
  private:
   void say_shell_error(std::string_view path, const ShellError& error) {
     if (error.kind == ShellError::Kind::Unchecked) {
@@ -49,6 +55,8 @@ class ReportInWords : public Report {
                           error.section));
     output_.complain(error.message);
   }
+
+  void warn(std::string_view sentence) { output_.complain(fmt::format("warning: {}\n", sentence)); }
 
   void say_error(std::string_view sentence) {
     output_.complain(fmt::format("ERROR: {}\n", sentence));
@@ -100,6 +108,19 @@ class ReportInJson : public Report {
 
   void say_empty(std::string_view) override {}  // the format speaks of files alone
 
+  /// The last line, without a member "file".
+  void say_waits(const core::WaitCycles& found, bool) override {
+    line_.clear();
+    JsonWriter json(line_);
+    json.begin_object();
+    json.key("waits");
+    json.begin_array();
+    for (const auto& cycle : found.cycles) write_cycle(json, cycle);
+    json.end_array();
+    json.member("complete", found.is_complete && found.unlisted == 0);
+    end(json);
+  }
+
  private:
   JsonWriter begin(std::string_view path, bool ok) {
     line_.clear();
@@ -114,6 +135,24 @@ class ReportInJson : public Report {
     json.end_object();
     line_ += '\n';
     output_.print(line_);
+  }
+
+  static void write_cycle(JsonWriter& json, const core::WaitCycle& cycle) {
+    json.begin_object();
+    json.member("kind", cycle.kind == core::WaitCycle::Kind::Hang ? "Hang" : "Order");
+    json.key("steps");
+    json.begin_array();
+    for (const auto& step : cycle.steps) {
+      json.begin_object();
+      json.member("job", step.job);
+      json.member("stanza", step.reaction == core::WaitPhase::Starting ? "start on" : "stop on");
+      json.member("event", step.leaf.event);
+      json.member("args", step.leaf.arguments);
+      json.end_object();
+    }
+    json.end_array();
+    json.member("message", core::describe(cycle));
+    json.end_object();
   }
 
   static void write_shell_errors(JsonWriter& json, const std::vector<ShellError>& errors) {

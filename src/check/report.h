@@ -11,6 +11,7 @@
 
 #include "conf/diagnostic.h"
 #include "conf/parser.h"
+#include "core/wait_cycles.h"
 
 namespace upkeep::check {
 
@@ -48,7 +49,7 @@ struct UnreadFile {
   bool is_too_large = false;
 };
 
-/// Each call is about one file, or a directory in which there is none.
+/// Each call is about one file, a directory in which there is none, or all files.
 class Report {
  public:
   Report() = default;
@@ -61,6 +62,8 @@ class Report {
                            const conf::Errors& errors) = 0;
   virtual void say_unread(const UnreadFile& file) = 0;
   virtual void say_empty(std::string_view directory) = 0;
+  /// What was found about all files together. `refused`: it makes the whole fail.
+  virtual void say_waits(const core::WaitCycles& found, bool refused) = 0;
 };
 
 /// Verdicts to standard output, all else to standard error, for which `colour` is.

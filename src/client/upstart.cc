@@ -140,7 +140,8 @@ int read_status(sd_bus_message* reply, InstanceStatus& status) {
 
 int read_configuration(sd_bus_message* reply, JobConfiguration& job) {
   return read_properties(reply, [&](std::string_view name) {
-    if (name == "name") return read_variant(reply, "s", [&] { return read(reply, job.name); });
+    std::string* text = name == "name" ? &job.name : name == "instance" ? &job.instance : nullptr;
+    if (text) return read_variant(reply, "s", [&] { return read(reply, *text); });
     auto* list = name == "emits" ? &job.emits : name == "import" ? &job.imports : nullptr;
     if (list) return read_variant(reply, "as", [&] { return read(reply, *list); });
     auto* condition = name == "start_on"  ? &job.start_on

@@ -31,6 +31,7 @@ struct JobConfiguration {
   std::string name;
   std::vector<std::string> emits;
   std::vector<std::string> imports;  ///< none where the manager does not know the stanza
+  std::string instance;              ///< the stanza; empty also where the manager does not show it
   Condition start_on;
   Condition stop_on;
 };

@@ -207,12 +207,14 @@ TEST_F(ControlServerTest, JobProperties) {
 }
 
 TEST_F(ControlServerTest, OurPropertiesOfAJobHaveAnInterfaceOfTheirOwn) {
-  harness.define("foo", "import A B\nimport C\ntmpfiles /x/\xE9.conf y.conf\nexec x");
+  harness.define("foo",
+                 "instance ${X:-}\nimport A B\nimport C\ntmpfiles /x/\xE9.conf y.conf\nexec x");
   const auto path = kJobs + "/foo";
   const auto get_all = [&](const std::string& where, const char* interface) {
     return client.call(where, dbus::kPropertiesInterface, "GetAll", text(interface));
   };
-  const std::string ours = " [ import [ A B C ] ] [ tmpfiles [ /x/\xEF\xBF\xBD.conf y.conf ] ]";
+  const std::string ours =
+      " [ instance ${X:-} ] [ import [ A B C ] ] [ tmpfiles [ /x/\xEF\xBF\xBD.conf y.conf ] ]";
   EXPECT_EQ(client.get(path, dbus::kJobExtensionInterface, "import"), "ok [ A B C ]");
   EXPECT_EQ(get_all(path, dbus::kJobExtensionInterface), "ok [" + ours + " ]");
 

@@ -1,5 +1,5 @@
 // com.ubuntu.Upstart0_6.Job (spec/control.md 1.5), and org.upkeep.Job for the stanzas that Upstart
-// does not have.
+// does not have or does not show.
 #include <string>
 #include <vector>
 
@@ -102,6 +102,10 @@ int append_list(sd_bus_message* reply, const JobDefinition& job) {
   return append_texts(reply, job.*member);
 }
 
+int append_instance(sd_bus_message* reply, const JobDefinition& job) {
+  return append_text(reply, job.instance.value());
+}
+
 constexpr sd_bus_vtable kVtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD_WITH_NAMES("GetInstance", "as", SD_BUS_PARAM(env), "o", SD_BUS_PARAM(instance),
@@ -133,6 +137,7 @@ constexpr sd_bus_vtable kVtable[] = {
 // returns both.
 constexpr sd_bus_vtable kExtensionVtable[] = {
     SD_BUS_VTABLE_START(0),
+    SD_BUS_PROPERTY("instance", "s", property<append_instance>, 0, 0),
     SD_BUS_PROPERTY("import", "as", property<append_list<&JobDefinition::imports>>, 0, 0),
     SD_BUS_PROPERTY("tmpfiles", "as", property<append_list<&JobDefinition::tmpfiles>>, 0, 0),
     SD_BUS_VTABLE_END,

@@ -4,34 +4,16 @@
 
 #include "conf/expansion.h"
 #include "core/event.h"
+#include "core/event_argument.h"
 
 namespace upkeep::core {
 namespace {
 
 using Kind = conf::EventExpression::Kind;
 
-/// One argument of a leaf, taken apart: spec/job-language.md 4.3.
-struct Argument {
-  std::string_view key;  ///< empty: positional
-  std::string_view pattern;
-  bool negated = false;
-  bool positional = false;
-};
-
-Argument take_apart(std::string_view text) {
-  // The first "!=" anywhere wins over "=" (runtime.md 3.4).
-  if (const auto at = text.find("!="); at != std::string_view::npos) {
-    return {text.substr(0, at), text.substr(at + 2), true, false};
-  }
-  if (const auto at = text.find('='); at != std::string_view::npos) {
-    return {text.substr(0, at), text.substr(at + 1), false, false};
-  }
-  return {{}, text, false, true};
-}
-
 bool argument_matches(std::string_view text, std::size_t position, const Event& event,
                       const Environment& variables) {
-  const auto argument = take_apart(text);
+  const auto argument = read_argument(text);
   std::optional<std::string_view> value;
   if (argument.positional) {
     if (position >= event.environment().size()) return false;

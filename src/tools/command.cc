@@ -55,6 +55,11 @@ void Invocation::print(std::string_view line) const {
   if (settings_.verbosity != Settings::Verbosity::Quiet) fmt::print("{}\n", line);
 }
 
+void Invocation::warn(std::string_view line) const {
+  if (settings_.verbosity == Settings::Verbosity::Quiet) return;
+  fmt::print(stderr, "{}: warning: {}\n", program_, line);
+}
+
 void Invocation::inform(std::string_view line) const {
   if (settings_.verbosity == Settings::Verbosity::Verbose) fmt::print("{}\n", line);
 }

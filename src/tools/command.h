@@ -69,6 +69,8 @@ class Invocation {
 
   /// A line of normal output.
   void print(std::string_view line) const;
+  /// A line on standard error that leaves the exit status as it is; not with -q.
+  void warn(std::string_view line) const;
   /// A line for -v.
   void inform(std::string_view line) const;
 

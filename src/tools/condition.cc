@@ -105,6 +105,15 @@ std::vector<EventOperand> ConditionTree::operands() const {
   return found;
 }
 
+std::vector<core::WaitLeaf> ConditionTree::leaves() const {
+  std::vector<core::WaitLeaf> found;
+  for (const auto& node : nodes_) {
+    if (node.kind != Node::Kind::Event) continue;
+    found.push_back({node.words.front(), {node.words.begin() + 1, node.words.end()}});
+  }
+  return found;
+}
+
 std::vector<EventOperand> ConditionTree::impossible(
     const std::function<bool(const EventOperand&)>& possible, Or rule) const {
   if (nodes_.empty()) return {};

@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "client/upstart.h"
+#include "core/wait_graph.h"
 
 namespace upkeep::tools {
 
@@ -38,6 +39,9 @@ class ConditionTree {
 
   /// Every event, in the order of the file.
   [[nodiscard]] std::vector<EventOperand> operands() const;
+
+  /// The same, each with the words that follow its name as they are.
+  [[nodiscard]] std::vector<core::WaitLeaf> leaves() const;
 
   enum class Or { Either, Both };
   /// What makes the condition impossible: the operands for which `possible` is false below the

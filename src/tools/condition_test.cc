@@ -38,6 +38,16 @@ TEST(Condition, MalformedOnesAreRefused) {
   EXPECT_FALSE(ConditionTree::create({{}}));
 }
 
+TEST(Condition, LeavesAreAsWritten) {
+  const auto leaves =
+      tree({{"starting", "db", "X=1"}, {"up"}, {"/OR"}, {"stopping", "JOB=db"}, {"/AND"}}).leaves();
+  ASSERT_EQ(leaves.size(), 3U);
+  EXPECT_EQ(leaves[0].event, "starting");
+  EXPECT_EQ(leaves[0].arguments, (std::vector<std::string>{"db", "X=1"}));
+  EXPECT_TRUE(leaves[1].arguments.empty());
+  EXPECT_EQ(leaves[2].arguments, std::vector<std::string>{"JOB=db"});
+}
+
 TEST(Condition, JobEventsNameAJob) {
   const auto positional = read_operand({"stopped", "db", "RESULT=ok"});
   EXPECT_EQ(positional.job, "db");

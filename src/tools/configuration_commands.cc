@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <fnmatch.h>
 
+#include "core/wait_cycles.h"
 #include "tools/command.h"
 #include "tools/condition.h"
 
@@ -18,6 +19,7 @@ struct Job {
   std::vector<std::string> imports;
   ConditionTree start_on;
   ConditionTree stop_on;
+  bool has_instances = false;
 };
 using Jobs = std::map<std::string, Job>;
 
@@ -30,7 +32,7 @@ Done<> load_job(client::Upstart& upstart, const std::string& path, Jobs& jobs) {
   if (!stop_on) return error(fmt::format("{}: {}", configuration->name, stop_on.error().message));
   jobs.emplace(configuration->name,
                Job{std::move(configuration->emits), std::move(configuration->imports),
-                   std::move(*start_on), std::move(*stop_on)});
+                   std::move(*start_on), std::move(*stop_on), !configuration->instance.empty()});
   return {};
 }
 
@@ -106,6 +108,18 @@ std::vector<std::string> check(std::string_view title, const ConditionTree& cond
   return lines;
 }
 
+/// Ours: Upstart is silent about jobs that wait for each other. `only`, unless empty, is a job.
+void warn_of_waits(const Invocation& invocation, const Jobs& jobs, std::string_view only) {
+  std::vector<core::WaitingJob> waiting;
+  waiting.reserve(jobs.size());
+  for (const auto& [name, job] : jobs) {
+    waiting.push_back({name, job.start_on.leaves(), job.stop_on.leaves(), job.has_instances});
+  }
+  const auto found = core::find_wait_cycles(waiting, only);
+  for (const auto& cycle : found.cycles) invocation.warn(core::describe(cycle));
+  if (const auto rest = core::describe_rest(found); !rest.empty()) invocation.warn(rest);
+}
+
 }  // namespace
 
 Done<> run_show_config(Invocation& invocation) {
@@ -156,6 +170,7 @@ Done<> run_check_config(Invocation& invocation) {
     invocation.print(name);
     for (const auto& line : lines) invocation.print(line);
   }
+  warn_of_waits(invocation, *jobs, arguments.empty() ? std::string_view() : arguments[0]);
   if (anything) return std::unexpected(Failure{Failure::Kind::Silent, {}});
   return {};
 }
