@@ -35,6 +35,14 @@ bool matches(const std::string& condition, Event one, const Environment& variabl
   return tested.tree.handle(one, variables) && tested.tree.value();
 }
 
+TEST(EventOperator, NothingIsNeverTrue) {  // a job without `start on`
+  EventOperator nothing(nullptr);
+  auto a = event("a");
+  EXPECT_FALSE(nothing.handle(a, {}));
+  EXPECT_FALSE(nothing.value());
+  EXPECT_TRUE(nothing.matched().empty());
+}
+
 TEST(EventOperator, AndNeedsBothInAnyOrder) {
   Condition both("a and b");
   auto a = event("a");
