@@ -15,13 +15,19 @@ namespace upkeep::sim {
 
 class BareManager final : private core::Platform, private core::Observer {
  public:
+  using Definition = std::shared_ptr<const conf::JobDefinition>;
+
   /// `text` has to be a job file without errors.
-  void define(const std::string& name, const std::string& text) {
+  static Definition parse(const std::string& name, const std::string& text) {
     auto definition = conf::parse_job(text).value().definition;
     definition.name = name;
-    handle(core::ConfChange{
-        core::JobDefined{std::make_shared<const conf::JobDefinition>(std::move(definition))}});
+    return std::make_shared<const conf::JobDefinition>(std::move(definition));
   }
+
+  void define(Definition definition) {
+    handle(core::ConfChange{core::JobDefined{std::move(definition)}});
+  }
+  void define(const std::string& name, const std::string& text) { define(parse(name, text)); }
 
   void emit(const std::string& name) { handle(core::EmitEvent{.name = name, .environment = {}}); }
   void start(const std::string& job) { command(core::Verb::Start, job); }
@@ -93,8 +99,8 @@ class BareManager final : private core::Platform, private core::Observer {
   std::uint64_t last_request_ = 0;
 };
 
-/// Defines so many jobs without processes, each of which starts when the one before has started;
-/// the first starts on `go`. Their names: link-000000, link-000001, ...
+/// So many jobs without processes, each of which starts when the one before has started; the first
+/// starts on `go`. Their names: link-000000, link-000001, ...
 inline void define_chain(BareManager& bare, std::size_t length) {
   for (std::size_t i = 0; i < length; ++i) {
     bare.define(fmt::format("link-{:06}", i),
