@@ -99,12 +99,12 @@ class BareManager final : private core::Platform, private core::Observer {
   std::uint64_t last_request_ = 0;
 };
 
-/// So many jobs without processes, each of which starts when the one before has started; the first
-/// starts on `go`. Their names: link-000000, link-000001, ...
-inline void define_chain(BareManager& bare, std::size_t length) {
+/// Defines so many jobs, each of which starts when the one before has started; the first starts on
+/// `go`. Their names: link-000000, link-000001, ... `rest` is what else their files say.
+inline void define_chain(BareManager& bare, std::size_t length, std::string_view rest = "") {
   for (std::size_t i = 0; i < length; ++i) {
-    bare.define(fmt::format("link-{:06}", i),
-                i == 0 ? "start on go\n" : fmt::format("start on started link-{:06}\n", i - 1));
+    const auto event = i == 0 ? "go" : fmt::format("started link-{:06}", i - 1);
+    bare.define(fmt::format("link-{:06}", i), fmt::format("start on {}\n{}", event, rest));
   }
 }
 
