@@ -22,6 +22,7 @@ bool is_usual(Goal goal, Facts facts) {
 
 std::vector<State> all_states() {
   std::vector<State> states;
+  states.reserve(core::kStates);
   for (std::size_t i = 0; i < core::kStates; ++i) states.push_back(static_cast<State>(i));
   return states;
 }
