@@ -29,3 +29,16 @@ packages_long=(
   "${packages_tests[@]}"
   clang-19 libclang-rt-19-dev
 )
+
+# What ./run-tests --coverage needs: clang counts, llvm-cov tells.
+packages_coverage=(
+  "${packages_build[@]}"
+  libgtest-dev python3
+  clang-19 libclang-rt-19-dev llvm-19
+)
+
+# What ./run-tests --bench needs.
+packages_bench=(
+  "${packages_build[@]}"
+  libbenchmark-dev
+)

@@ -109,10 +109,13 @@ tenth_reached() {
   fi
 }
 
+# What build_preset builds of a preset; empty: all of it.
+build_targets=()
+
 # build_preset NAME [OPTION...]: configures, with options for cmake, and builds build/NAME below
 # the current directory.
 build_preset() {
-  local preset=$1 log configure
+  local preset=$1 log configure compile
   shift
   mkdir -p build || return 1
   log=build/$preset-configure.log
@@ -126,8 +129,10 @@ build_preset() {
     tail -n 25 "$log" >&2
     return 1
   fi
+  compile=(cmake --build --preset "$preset")
+  ((${#build_targets[@]} == 0)) || compile+=(--target "${build_targets[@]}")
   # NINJA_STATUS shapes the lines that build_progress reads.
-  if ! NINJA_STATUS='[%f/%t] ' cmake --build --preset "$preset" 2>&1 | build_progress; then
+  if ! NINJA_STATUS='[%f/%t] ' "${compile[@]}" 2>&1 | build_progress; then
     complain "the build failed"
     return 1
   fi

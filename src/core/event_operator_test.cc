@@ -107,6 +107,7 @@ TEST(EventOperator, PatternsAreExpanded) {
 
 TEST(EventOperator, ANullConditionIsNeverTrue) {
   EventOperator never(nullptr);
+  EXPECT_TRUE(never.matched().empty());
   auto a = event("a");
   EXPECT_FALSE(never.handle(a, {}));
   EXPECT_FALSE(never.value());
