@@ -81,11 +81,8 @@ void ServiceManager::visit(Event& event) {
 }
 
 void ServiceManager::dispatch(Event& event) {
-  const auto found = listeners_.find(event.name());
-  if (found == listeners_.end()) return;
   // A copy: what the event causes may change who listens.
-  const auto names = found->second;
-  for (const auto& name : names) {
+  for (const auto& name : listeners_.find(event)) {
     const auto job = jobs_.find(name);
     if (job != jobs_.end()) dispatch_to(*job->second, event);
   }

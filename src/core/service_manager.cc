@@ -129,21 +129,13 @@ void ServiceManager::remove_job(JobClass& job) {
 }
 
 void ServiceManager::add_listener(JobClass& job) {
-  for (const auto& name : job.start_on_.event_names()) listeners_[name].insert(job.name());
-  for (const auto& name : EventOperator(job.definition().stop_on.get()).event_names()) {
-    listeners_[name].insert(job.name());
-  }
+  listeners_.add(job.name(), job.definition().start_on.get());
+  listeners_.add(job.name(), job.definition().stop_on.get());
 }
 
 void ServiceManager::remove_listener(JobClass& job) {
-  const auto forget = [&](const std::string& event) {
-    const auto found = listeners_.find(event);
-    if (found == listeners_.end()) return;
-    found->second.erase(job.name());
-    if (found->second.empty()) listeners_.erase(found);
-  };
-  for (const auto& name : job.start_on_.event_names()) forget(name);
-  for (const auto& name : EventOperator(job.definition().stop_on.get()).event_names()) forget(name);
+  listeners_.remove(job.name(), job.definition().start_on.get());
+  listeners_.remove(job.name(), job.definition().stop_on.get());
 }
 
 // ---------------------------------------------------------------- instances

@@ -26,6 +26,7 @@
 #include "core/input.h"
 #include "core/job_class.h"
 #include "core/job_instance.h"
+#include "core/listeners.h"
 #include "core/observer.h"
 #include "core/platform.h"
 #include "core/state_machine.h"
@@ -199,8 +200,8 @@ class ServiceManager {
   TimePoint now_{};
 
   Jobs jobs_;
-  /// Jobs whose `start on` or `stop on` names an event: what an event visits.
-  std::map<std::string, std::set<std::string, std::less<>>, std::less<>> listeners_;
+  /// Jobs whose `start on` or `stop on` may match an event: what an event visits.
+  Listeners listeners_;
 
   /// Every event alive, oldest first.
   std::map<std::uint64_t, std::unique_ptr<Event>> events_;
