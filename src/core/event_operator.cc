@@ -120,14 +120,6 @@ void EventOperator::reset(const Release& release) {
   }
 }
 
-std::set<std::string, std::less<>> EventOperator::event_names() const {
-  std::set<std::string, std::less<>> names;
-  for (const auto& node : nodes_) {
-    if (node.expression->kind == Kind::Event) names.insert(node.expression->event);
-  }
-  return names;
-}
-
 bool EventOperator::any_leaf_matches(const Event& event) const {
   for (const auto& node : nodes_) {
     if (node.expression->kind == Kind::Event && leaf_matches(*node.expression, event, {})) {

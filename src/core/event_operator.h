@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <functional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,9 +37,6 @@ class EventOperator {
   /// All leaves false again; every held event loses the blocker that its leaf added. An owner
   /// that goes away must do this first.
   void reset(const Release& release);
-
-  /// Names of the events the leaves wait for.
-  [[nodiscard]] std::set<std::string, std::less<>> event_names() const;
 
   /// Lets go of an event without forgetting that it matched. An instance whose half condition held
   /// the event it is itself blocked on would wait for ever (Q16).

@@ -90,13 +90,7 @@ void ServiceManager::visit(Event& event) {
 }
 
 void ServiceManager::dispatch(Event& event) {
-  const auto found = listeners_.find(event.name());
-  if (found == listeners_.end()) return;
-  // A copy: what the event causes may change who listens.
-  std::vector<Listener> listeners;
-  listeners.reserve(found->second.size());
-  for (const auto& [key, listener] : found->second) listeners.push_back(listener);
-  for (const auto& listener : listeners) dispatch_to(listener, event);
+  for (const auto& listener : listeners_.find(event)) dispatch_to(listener, event);
 }
 
 void ServiceManager::dispatch_to(const Listener& listener, Event& event) {

@@ -93,7 +93,7 @@ void ServiceManager::define(JobDefined&& defined) {
   if (found == jobs_.end()) {
     auto job = std::make_unique<JobClass>(defined.session, std::move(defined.definition));
     auto& added = *jobs_.emplace(key, std::move(job)).first->second;
-    add_listener(added);
+    listeners_.add(added);
     observer_.job_added(added);
   } else if (found->second->instances_.empty()) {
     replace_definition(*found->second, std::move(defined.definition));
@@ -115,7 +115,7 @@ void ServiceManager::undefine(const JobKey& key) {
 void ServiceManager::replace_definition(JobClass& job,
                                         std::shared_ptr<const conf::JobDefinition> definition) {
   observer_.job_removed(job);
-  remove_listener(job);
+  listeners_.remove(job);
 
   // Events that had matched operands are matched again, so that half of an `and` is not lost.
   EventOperator start_on(definition->start_on.get());
@@ -126,7 +126,7 @@ void ServiceManager::replace_definition(JobClass& job,
   forget_cycles(job.key());  // perhaps it was changed because of them
   job.successor_.reset();
 
-  add_listener(job);
+  listeners_.add(job);
   observer_.job_added(job);
   const auto cause = Cause::create(Cause::DefinitionChanged{job.name()}, now_);
   start_by_event(job, {}, cause);
@@ -134,36 +134,13 @@ void ServiceManager::replace_definition(JobClass& job,
 
 void ServiceManager::remove_job(JobClass& job) {
   observer_.job_removed(job);
-  remove_listener(job);
+  listeners_.remove(job);
   reset(job.start_on_);
   job.removed_ = true;
   forget_cycles(job.key());
   const auto found = jobs_.find(job.key());
   ended_jobs_.push_back(std::move(found->second));
   jobs_.erase(found);
-}
-
-void ServiceManager::add_listener(JobClass& job) {
-  const auto listener = [&](const std::string& event) -> Listener& {
-    auto& one = listeners_[event][&job.key()];
-    one.job = &job;
-    return one;
-  };
-  for (const auto& name : job.start_on_.event_names()) listener(name).starts = true;
-  for (const auto& name : EventOperator(job.definition().stop_on.get()).event_names()) {
-    listener(name).stops = true;
-  }
-}
-
-void ServiceManager::remove_listener(JobClass& job) {
-  const auto forget = [&](const std::string& event) {
-    const auto found = listeners_.find(event);
-    if (found == listeners_.end()) return;
-    found->second.erase(&job.key());
-    if (found->second.empty()) listeners_.erase(found);
-  };
-  for (const auto& name : job.start_on_.event_names()) forget(name);
-  for (const auto& name : EventOperator(job.definition().stop_on.get()).event_names()) forget(name);
 }
 
 // ---------------------------------------------------------------- instances

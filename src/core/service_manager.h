@@ -27,6 +27,7 @@
 #include "core/input.h"
 #include "core/job_class.h"
 #include "core/job_instance.h"
+#include "core/listeners.h"
 #include "core/observer.h"
 #include "core/platform.h"
 #include "core/state_machine.h"
@@ -106,29 +107,12 @@ class ServiceManager {
   struct SessionTimer {};
   using Timer = std::variant<KillTimer, RetryTimer, SessionTimer>;
 
-  /// A job that waits for an event.
-  struct Listener {
-    JobClass* job = nullptr;
-    bool starts = false;  ///< its `start on` names the event
-    bool stops = false;   ///< its `stop on` does
-  };
   /// How often a job was redirected by events of jobs that all followed from one first cause.
   struct Trigger {
     CausePtr first_cause = nullptr;
     TimePoint since{};
     int count = 0;
   };
-  struct ByKey {
-    bool operator()(const JobKey* left, const JobKey* right) const { return *left < *right; }
-  };
-  using Listeners = std::map<const JobKey*, Listener, ByKey>;
-  struct TextHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const {
-      return std::hash<std::string_view>{}(text);
-    }
-  };
-
   // service_manager.cc: one turn
   void accept(EmitEvent&& input);
   void accept(JobRequest&& request);
@@ -149,8 +133,6 @@ class ServiceManager {
   void undefine(const JobKey& key);
   void replace_definition(JobClass& job, std::shared_ptr<const conf::JobDefinition> definition);
   void remove_job(JobClass& job);
-  void add_listener(JobClass& job);
-  void remove_listener(JobClass& job);
   /// The name that the `instance` stanza gives with these variables, of bounded length.
   [[nodiscard]] static Result<std::string> expand_instance(const JobClass& job,
                                                            const Environment& environment);
@@ -264,8 +246,7 @@ class ServiceManager {
   TimePoint now_{};
 
   Jobs jobs_;
-  /// Jobs by the events that their conditions name: what an event visits.
-  std::unordered_map<std::string, Listeners, TextHash, std::equal_to<>> listeners_;
+  Listeners listeners_;
 
   Events events_;  ///< oldest first
   /// Those of them that have something to do, by sequence; walked round and round by settle().

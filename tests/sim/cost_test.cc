@@ -43,6 +43,20 @@ std::size_t cost_of_event(std::size_t jobs) {
   return allocations_of([&] { bare.emit("net-changed"); });
 }
 
+TEST(Cost, AChainOfJobsCostsByItsLength) {  // each event wakes one job, not all that wait for one
+  const auto cost_of_chain = [](std::size_t length) {
+    BareManager bare;
+    define_chain(bare, length);
+    const auto cost = allocations_of([&] {
+      bare.emit("go");
+      bare.settle();
+    });
+    EXPECT_EQ(bare.events_finished, 2 * length + 1);
+    return cost;
+  };
+  EXPECT_LT(cost_of_chain(1000), 11 * cost_of_chain(100));
+}
+
 TEST(Cost, AnEventCostsByItsListenersNotByJobs) {
   EXPECT_GT(cost_of_event(10), 0U);
   EXPECT_EQ(cost_of_event(10), cost_of_event(1000));
