@@ -15,6 +15,10 @@ class JobInstance;
 
 class Event {
  public:
+  enum class Progress { Pending, Handling, Finished };
+  /// Who goes on when the event has finished.
+  using Waiter = std::variant<JobInstance*, RequestId>;
+
   Event(std::uint64_t sequence, std::string name, Environment environment)
       : sequence_(sequence), name_(std::move(name)), environment_(std::move(environment)) {}
 
@@ -23,14 +27,12 @@ class Event {
   [[nodiscard]] const Environment& environment() const { return environment_; }
   [[nodiscard]] bool failed() const { return failed_; }
   [[nodiscard]] std::size_t blockers() const { return blockers_; }
+  [[nodiscard]] Progress progress() const { return progress_; }
+  [[nodiscard]] const std::vector<Waiter>& waiters() const { return waiters_; }
 
  private:
   friend class ServiceManager;
   friend class EventOperator;
-
-  enum class Progress { Pending, Handling, Finished };
-  /// Who goes on when the event has finished.
-  using Waiter = std::variant<JobInstance*, RequestId>;
 
   std::uint64_t sequence_;
   std::string name_;

@@ -34,15 +34,20 @@ class JobClass {
     return found == instances_.end() ? nullptr : found->second.get();
   }
 
+  /// The condition, with what has matched so far.
+  [[nodiscard]] const EventOperator& start_on() const { return start_on_; }
+  /// What takes over when the last instance has gone: engaged if the file changed meanwhile,
+  /// holding null if it went away.
+  [[nodiscard]] const std::optional<std::shared_ptr<const conf::JobDefinition>>& successor() const {
+    return successor_;
+  }
+
  private:
   friend class ServiceManager;
 
   std::shared_ptr<const conf::JobDefinition> definition_;
   EventOperator start_on_;
   std::map<std::string, std::unique_ptr<JobInstance>, std::less<>> instances_;
-
-  /// What takes over when the last instance has gone: engaged if the file changed meanwhile,
-  /// holding null if it went away.
   std::optional<std::shared_ptr<const conf::JobDefinition>> successor_;
 };
 

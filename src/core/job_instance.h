@@ -66,6 +66,16 @@ class JobInstance {
   /// Whether a process runs that the present state waits for (spec/runtime.md 2.2, "ends when").
   [[nodiscard]] bool waits_for_process() const;
 
+  /// Whether a restart was asked for that the instance has not begun yet (Q6).
+  [[nodiscard]] bool restarting() const { return restarting_; }
+  /// The event that must finish before the next transition; null outside starting and stopping.
+  [[nodiscard]] const Event* blocker() const { return blocker_; }
+  /// Who waits until the instance has settled.
+  [[nodiscard]] const std::vector<Blocker>& held() const { return held_; }
+  /// Its own copy of the condition, with what has matched so far.
+  [[nodiscard]] const EventOperator& stop_on() const { return stop_on_; }
+  [[nodiscard]] const RespawnLimiter& respawn_limiter() const { return respawn_limiter_; }
+
  private:
   friend class ServiceManager;
 

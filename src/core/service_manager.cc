@@ -39,6 +39,15 @@ std::optional<TimePoint> ServiceManager::next_deadline() const {
   return timers_.next();
 }
 
+std::vector<ServiceManager::Deadline> ServiceManager::deadlines() const {
+  std::vector<Deadline> out;
+  for (const auto& [key, timer] : timers_.armed()) {
+    const auto* kill = std::get_if<KillTimer>(&timer);
+    out.push_back({key.first, kill == nullptr ? nullptr : kill->instance});
+  }
+  return out;
+}
+
 void ServiceManager::fire_timers() {
   // A handler may arm a timer that is due at once (`kill timeout 0`): it fires in this turn too.
   while (auto timer = timers_.take_due(now_)) {

@@ -72,6 +72,24 @@ class ServiceManager {
 
   /// Events in the queue: pending, or held by jobs.
   [[nodiscard]] std::size_t event_count() const { return events_.size(); }
+  using Events = std::map<std::uint64_t, std::unique_ptr<Event>>;
+  /// The queue itself, oldest first.
+  [[nodiscard]] const Events& events() const { return events_; }
+
+  /// A deadline that is armed: the KILL of an instance, or (null) the next check of a session that
+  /// is being ended.
+  struct Deadline {
+    TimePoint due;
+    const JobInstance* instance = nullptr;
+  };
+  /// All of them, in the order in which they will come.
+  [[nodiscard]] std::vector<Deadline> deadlines() const;
+
+  /// How far ending the session has come, and until when the present phase may last.
+  enum class SessionPhase { Up, Waiting, Killing, Over };
+  [[nodiscard]] SessionPhase session_phase() const { return session_phase_; }
+  [[nodiscard]] TimePoint session_deadline() const { return session_deadline_; }
+
   /// What the simulator checks after every turn; the text names the broken invariant.
   [[nodiscard]] Result<void> check_invariants() const;
 
@@ -178,7 +196,6 @@ class ServiceManager {
   void reply_error(RequestId id, RequestErrorCode code, std::string message);
 
   // session.cc: the end of it all
-  enum class SessionPhase { Up, Waiting, Killing, Over };
   void stop_everything();
   void start_killing();
   void session_timer_fired();
@@ -203,7 +220,7 @@ class ServiceManager {
   std::map<std::string, std::set<std::string, std::less<>>, std::less<>> listeners_;
 
   /// Every event alive, oldest first.
-  std::map<std::uint64_t, std::unique_ptr<Event>> events_;
+  Events events_;
   /// Those of them that have something to do, by sequence; walked round and round by settle().
   std::set<std::uint64_t> attention_;
   std::uint64_t walked_to_ = 0;
