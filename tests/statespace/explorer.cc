@@ -68,6 +68,8 @@ bool Explorer::step(World& world, int from, std::size_t index) {
   } else if (edge.to != to || edge.output != output) {
     return fail("two paths lead to one key and differ in their future: the key is incomplete", from,
                 {move});
+  } else {
+    ++compared_;
   }
   // What can happen next is part of the future, too.
   const auto moves = world.moves();
@@ -77,23 +79,33 @@ bool Explorer::step(World& world, int from, std::size_t index) {
 }
 
 template <typename Wanted>
-std::optional<std::vector<std::pair<int, std::size_t>>> Explorer::path(int from,
-                                                                       Wanted wanted) const {
-  std::unordered_map<int, std::pair<int, std::size_t>> reached_by{{from, {from, 0}}};
-  std::deque<int> queue{from};
-  while (!queue.empty()) {
-    auto at = queue.front();
-    queue.pop_front();
+std::optional<Explorer::Path> Explorer::path(int from, Wanted wanted) {
+  // Done for nearly every state: what was seen is marked by a number of the search, so that nothing
+  // has to be cleared.
+  ++search_;
+  const auto see = [this](int node, int by, std::size_t edge) {
+    auto& seen = seen_[static_cast<std::size_t>(node)];
+    if (seen.search == search_) return;
+    seen = {search_, by, edge};
+    queue_.push_back(node);
+  };
+  seen_.resize(nodes_.size());
+  queue_.clear();
+  see(from, from, 0);
+  for (std::size_t head = 0; head < queue_.size(); ++head) {
+    auto at = queue_[head];
     if (wanted(at)) {
-      std::vector<std::pair<int, std::size_t>> out;
-      for (; at != from; at = out.back().first) out.push_back(reached_by.at(at));
+      Path out;
+      for (; at != from; at = out.back().first) {
+        const auto& seen = seen_[static_cast<std::size_t>(at)];
+        out.emplace_back(seen.by, seen.edge);
+      }
       std::ranges::reverse(out);
       return out;
     }
     const auto& edges = nodes_[static_cast<std::size_t>(at)].edges;
     for (std::size_t i = 0; i < edges.size(); ++i) {
-      const auto to = edges[i].to;
-      if (to != Edge::kUntried && reached_by.try_emplace(to, at, i).second) queue.push_back(to);
+      if (edges[i].to != Edge::kUntried) see(edges[i].to, at, i);
     }
   }
   return std::nullopt;

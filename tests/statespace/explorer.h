@@ -62,6 +62,8 @@ class Explorer {
   [[nodiscard]] const std::string& violation() const { return violation_; }
   [[nodiscard]] std::size_t states() const { return nodes_.size(); }
   [[nodiscard]] std::size_t moves() const { return tried_; }
+  /// Moves made a second time, to get to a state with one left, and compared with the first.
+  [[nodiscard]] std::size_t compared() const { return compared_; }
   [[nodiscard]] const std::set<Transition>& transitions() const { return transitions_; }
   [[nodiscard]] const std::set<Rest>& rests() const { return rests_; }
 
@@ -72,10 +74,11 @@ class Explorer {
   std::pair<int, bool> intern(const World& world);
   /// Lets the world make this move, checks it, and records or compares what came of it.
   bool step(World& world, int from, std::size_t edge);
-  /// The edges to walk from `from` to the nearest node that `wanted` accepts; nothing: no such.
+  /// Edges to walk one after the other, each by its node and index.
+  using Path = std::vector<std::pair<int, std::size_t>>;
+  /// The shortest from `from` to a node that `wanted` accepts; nothing if none can be reached.
   template <typename Wanted>
-  [[nodiscard]] std::optional<std::vector<std::pair<int, std::size_t>>> path(int from,
-                                                                             Wanted wanted) const;
+  [[nodiscard]] std::optional<Path> path(int from, Wanted wanted);
   /// Records a violation with the path to `at`, and the moves that follow it.
   bool fail(const std::string& what, int at, const std::vector<Move>& then = {});
   [[nodiscard]] bool stopping(int node) const;
@@ -85,9 +88,19 @@ class Explorer {
   std::vector<Node> nodes_;
   std::unordered_map<std::string, int> numbers_;
   std::size_t tried_ = 0;
+  std::size_t compared_ = 0;
   std::set<Transition> transitions_;
   std::set<Rest> rests_;
   std::string violation_;
+
+  struct Seen {
+    int search = 0;
+    int by = 0;  ///< the node before, and its edge
+    std::size_t edge = 0;
+  };
+  int search_ = 0;
+  std::vector<Seen> seen_;
+  std::vector<int> queue_;
 };
 
 }  // namespace upkeep::statespace

@@ -15,7 +15,8 @@ TEST_P(EveryState, HasAnExitAndItsProcess) {
   const auto& shape = GetParam();
   Explorer explorer(shape);
   ASSERT_TRUE(explorer.run()) << explorer.violation();
-  fmt::print("{:>7} states {:>8} moves\n", explorer.states(), explorer.moves());
+  fmt::print("{:>7} states {:>8} moves, {} of them compared with a second time\n",
+             explorer.states(), explorer.moves(), explorer.compared());
   RecordProperty("states", static_cast<int>(explorer.states()));
   RecordProperty("moves", static_cast<int>(explorer.moves()));
   EXPECT_TRUE(explorer.check_exits()) << explorer.violation();

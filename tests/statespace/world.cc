@@ -206,14 +206,12 @@ Force World::force(Move move) const {
 
 // ---------------------------------------------------------------- letting it happen
 
-RequestId World::ask(Asked what) {
-  const RequestId id{++last_request_};
-  open_[id] = what;
-  return id;
+RequestId World::ask() {
+  return *open_.insert(RequestId{++last_request_}).first;
 }
 
 void World::request(Verb verb, bool whole_job) {
-  const auto id = ask(static_cast<Asked>(verb));
+  const auto id = ask();
   if (whole_job) {
     handle(core::JobRequest{id, verb, "job", {}, Wait::Yes});
   } else {
@@ -222,7 +220,7 @@ void World::request(Verb verb, bool whole_job) {
 }
 
 void World::emit(const char* name) {
-  handle(core::EmitEvent{name, {}, ask(Asked::Emit), Wait::Yes});
+  handle(core::EmitEvent{name, {}, ask(), Wait::Yes});
 }
 
 void World::end(ProcessType type, ProcessChange change) {
@@ -242,7 +240,7 @@ std::string World::apply(Move move) {
     case Kind::StartInstance: request(Verb::Start, false); break;
     case Kind::StopInstance: request(Verb::Stop, false); break;
     case Kind::RestartInstance: request(Verb::Restart, false); break;
-    case Kind::Reload: handle(core::ReloadRequest{ask(Asked::Other), "job", ""}); break;
+    case Kind::Reload: handle(core::ReloadRequest{ask(), "job", ""}); break;
     case Kind::EmitUp: emit("up"); break;
     case Kind::EmitDown: emit("down"); break;
     case Kind::EmitBoth: emit("both"); break;
@@ -283,10 +281,10 @@ std::string World::apply(Move move) {
       handle(ProcessChange{id, core::Executed{}});
       break;
     case Kind::GuardEnds:
-      handle(core::InstanceRequest{ask(Asked::Other), Verb::Stop, "guard", "", Wait::No});
+      handle(core::InstanceRequest{ask(), Verb::Stop, "guard", "", Wait::No});
       break;
     case Kind::DeadlineComes:
-      now_ = std::max(now_, *manager_.next_deadline());
+      now_ = std::max(now_, deadline());
       handle(core::Tick{});
       break;
     case Kind::TimePasses:
@@ -295,6 +293,20 @@ std::string World::apply(Move move) {
       break;
   }
   return output_;
+}
+
+/// When the next deadline comes that changes anything: while a process is alive, the checks of a
+/// session that ends wait until it is too late.
+TimePoint World::deadline() const {
+  const auto next = *manager_.next_deadline();
+  if (processes_.empty() || manager_.session_phase() == ServiceManager::SessionPhase::Up) {
+    return next;
+  }
+  auto out = manager_.session_deadline();
+  for (const auto& one : manager_.deadlines()) {
+    if (one.instance != nullptr) out = std::min(out, one.due);
+  }
+  return out;
 }
 
 void World::handle(core::Input input) {
@@ -397,16 +409,18 @@ void World::check_deadlines() {
 //   arguments from the environment and the instance has no name to expand, so that environments go
 //   into what processes and events are given and come back nowhere. Of a failure only whether
 //   there is one decides anything. The name and pids decide nothing.
-// - Events: in order, by name, progress, waiters and whether failed. Blockers are counted from the
+// - Events: in order, by progress, waiters and whether failed. Blockers are counted from the
 //   references that the invariants compare them with; sequence numbers matter by their order only,
 //   which is why holders name an event by its rank. Between turns no event asks for attention
-//   (check_deadlines()), and so the walk begins anew.
+//   (check_deadlines()), and so the walk begins anew. Every event has been dispatched; after that
+//   its name matters only if a half condition hands it over to the next definition.
 // - Processes: by their role (the manager's table and the instance's slots agree, an invariant);
 //   whether set up, and forks. SpawnIds are used for no order.
 // - Deadlines in their order, relative to now. Now is always a whole second, as far as the respawn
 //   window counts; a window that has closed or never opened is as good as none.
 // - The world's own: what each process is and was sent, and which requests are open. Those wait in
-//   the lists above (check_requests()), where the verb or the emission is named.
+//   the lists above (check_requests()). Their verb is left out, for only the words of a reply
+//   depend on it.
 std::string World::key(Omission omit) const {
   std::string key;
   const auto add = [&](Omission label, auto value) {
@@ -439,7 +453,9 @@ std::string World::key(Omission omit) const {
     }
   };
 
+  std::set<const core::Event*> handed_over;
   for (const auto& [name, job] : manager_.jobs()) {
+    for (const auto* event : job->start_on().held()) handed_over.insert(event);
     add("job", definition(&job->definition()));
     if (job->successor()) add("successor", definition(job->successor()->get()));
     add_condition(job->start_on());
@@ -454,7 +470,7 @@ std::string World::key(Omission omit) const {
         if (const auto* const* event = std::get_if<core::Event*>(&holder)) {
           add("held-event", ranks.at(*event));
         } else {
-          add("held-request", static_cast<int>(std::get<core::WaitingRequest>(holder).verb));
+          add("held-request", true);
         }
       }
       const auto& limiter = one->respawn_limiter();
@@ -472,7 +488,7 @@ std::string World::key(Omission omit) const {
     }
   }
   for (const auto& [sequence, event] : manager_.events()) {
-    add("event", event->name());
+    add("event", handed_over.contains(event.get()) ? event->name() : "");
     add("progress", static_cast<int>(event->progress()));
     add("event-failed", event->failed());
     for (const auto& waiter : event->waiters()) {
@@ -621,7 +637,8 @@ void World::failed(const JobInstance& one, int status) {
 
 void World::event_emitted(const core::Event& event) {
   const auto result = find_variable(event.environment(), "RESULT");
-  note(fmt::format("event {} {}{}", event.name(), result.value_or(""),
+  const bool from_client = event.environment().empty();
+  note(fmt::format("event {} {}{}", from_client ? "" : event.name(), result.value_or(""),
                    event.failed() ? " failed" : ""));
 }
 
@@ -631,8 +648,7 @@ void World::replied(RequestId id, const core::Reply& reply) {
     report("a request is answered twice");
     return;
   }
-  note(fmt::format("reply to {}: {}", static_cast<int>(found->second),
-                   reply ? "ok" : fmt::format("error {}", static_cast<int>(reply.error().code))));
+  note(reply ? "reply ok" : fmt::format("reply error {}", static_cast<int>(reply.error().code)));
   open_.erase(found);
 }
 

@@ -119,7 +119,6 @@ class World : private core::Platform, private core::Observer {
     core::TimePoint signalled_at{};
     bool signalled = false;
   };
-  enum class Asked : std::uint8_t { Start, Stop, Restart, Emit, Other };
 
   void handle(core::Input input);
   void check();
@@ -131,10 +130,11 @@ class World : private core::Platform, private core::Observer {
   void emit(const char* name);
   void end(core::ProcessType type, core::ProcessChange change);
   void note(std::string_view what) { (output_ += what) += '\n'; }
-  core::RequestId ask(Asked what);
+  core::RequestId ask();
   [[nodiscard]] const Process* process(core::ProcessType type) const;
   [[nodiscard]] core::SpawnId id_of(core::ProcessType type) const;
   [[nodiscard]] bool window_is_open() const;
+  [[nodiscard]] core::TimePoint deadline() const;
   void add_process_moves(std::vector<Move>& out, const Process& one) const;
   [[nodiscard]] static bool is_job(const core::JobInstance& one);
 
@@ -160,9 +160,9 @@ class World : private core::Platform, private core::Observer {
   std::map<core::SpawnId, Process> processes_;
   pid_t last_pid_ = 100;
   std::uint64_t last_request_ = 0;
-  std::map<core::RequestId, Asked> open_;  ///< not yet answered
-  core::Goal goal_ = core::Goal::Stop;     ///< before its last change
-  bool marker_cleared_ = false;            ///< goal respawn has just become start
+  std::set<core::RequestId> open_;      ///< not yet answered
+  core::Goal goal_ = core::Goal::Stop;  ///< before its last change
+  bool marker_cleared_ = false;         ///< goal respawn has just become start
   bool instance_ended_ = false;
   bool over_ = false;
   std::string output_;
