@@ -618,11 +618,13 @@ void World::goal_changed(const JobInstance& one) {
 void World::state_changed(const JobInstance& one, State from) {
   note(fmt::format("{} state {}", one.job().name(), to_string(one.state())));
   if (!is_job(one)) return;
-  const bool has_main = one.job().definition().process(ProcessType::Main).has_value();
+  // Before it is started and after it was killed main is dead in every case.
+  const bool needs_main = !one.restarting() && from >= State::Spawned && from <= State::PreStop &&
+                          one.job().definition().process(ProcessType::Main).has_value();
   transitions_.push_back({.from = from,
                           .goal = marker_cleared_ ? Goal::Respawn : one.goal(),
                           .restarting = one.restarting(),
-                          .main_is_dead = has_main && !one.process(ProcessType::Main).spawn,
+                          .main_is_dead = needs_main && !one.process(ProcessType::Main).spawn,
                           .to = one.state()});
   marker_cleared_ = false;
   if (one.state() == State::Waiting) {

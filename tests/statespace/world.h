@@ -70,7 +70,7 @@ struct Transition {
   core::State from{};
   core::Goal goal{};
   bool restarting = false;
-  bool main_is_dead = false;  ///< defined, but no process
+  bool main_is_dead = false;  ///< not alive where it should be; left out where that is no news
   core::State to{};
 
   friend auto operator<=>(const Transition&, const Transition&) = default;
