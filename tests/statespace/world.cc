@@ -212,11 +212,15 @@ RequestId World::ask() {
 
 void World::request(Verb verb, bool whole_job) {
   const auto id = ask();
+  const auto* before = instance();
+  const auto goal = before == nullptr ? Goal::Stop : before->goal();
+  const auto state = before == nullptr ? State::Waiting : before->state();
   if (whole_job) {
     handle(core::JobRequest{id, verb, "job", {}, Wait::Yes});
   } else {
     handle(core::InstanceRequest{id, verb, "job", "", Wait::No});
   }
+  if (verb == Verb::Restart && goal != Goal::Stop && state < State::Stopping) check_restart();
 }
 
 void World::emit(const char* name) {
@@ -371,7 +375,16 @@ void World::check_requests() {
       if (const auto* request = std::get_if<RequestId>(&waiter)) add(*request);
     }
   }
+  if (!failing_.empty()) report("a failure did not tell who waits");
   if (waiting.size() < open_.size()) report("a request was dropped without an answer");
+}
+
+/// A restart is begun at once or remembered, never forgotten (Q6).
+void World::check_restart() {
+  const auto* one = instance();
+  const bool begun =
+      std::ranges::find(transitions_, State::Stopping, &Transition::to) != transitions_.end();
+  if (!begun && (one == nullptr || !one->restarting())) report("a restart was forgotten");
 }
 
 void World::check_deadlines() {
@@ -635,6 +648,11 @@ void World::state_changed(const JobInstance& one, State from) {
 
 void World::failed(const JobInstance& one, int status) {
   note(fmt::format("{} failed {}", one.job().name(), status));
+  for (const auto& holder : one.held()) {
+    if (const auto* request = std::get_if<core::WaitingRequest>(&holder)) {
+      failing_.insert(request->id);
+    }
+  }
 }
 
 void World::event_emitted(const core::Event& event) {
@@ -652,6 +670,7 @@ void World::replied(RequestId id, const core::Reply& reply) {
   }
   note(reply ? "reply ok" : fmt::format("reply error {}", static_cast<int>(reply.error().code)));
   open_.erase(found);
+  if (failing_.erase(id) != 0 && reply) report("a request was told of success after a failure");
 }
 
 void World::session_ended() {

@@ -125,6 +125,7 @@ class World : private core::Platform, private core::Observer {
   void check_processes();
   void check_requests();
   void check_deadlines();
+  void check_restart();
   void report(std::string violation) { violations_.push_back(std::move(violation)); }
   void request(core::Verb verb, bool whole_job);
   void emit(const char* name);
@@ -161,6 +162,7 @@ class World : private core::Platform, private core::Observer {
   pid_t last_pid_ = 100;
   std::uint64_t last_request_ = 0;
   std::set<core::RequestId> open_;      ///< not yet answered
+  std::set<core::RequestId> failing_;   ///< those among them that a failure has to answer now
   core::Goal goal_ = core::Goal::Stop;  ///< before its last change
   bool marker_cleared_ = false;         ///< goal respawn has just become start
   bool instance_ended_ = false;
