@@ -18,6 +18,10 @@ class JobInstance;
 
 class Event {
  public:
+  enum class Progress { Pending, Handling, Finished };
+  /// Who goes on when the event has finished.
+  using Waiter = std::variant<JobInstance*, RequestId>;
+
   /// `session`: the one whose jobs see it; empty for all jobs.
   Event(std::uint64_t sequence, std::string name, Environment environment, std::string session,
         CausePtr cause)
@@ -35,15 +39,13 @@ class Event {
   [[nodiscard]] const CausePtr& cause() const { return cause_; }
   [[nodiscard]] bool failed() const { return failed_; }
   [[nodiscard]] std::size_t blockers() const { return blockers_; }
-  /// Who goes on when the event has finished.
-  using Waiter = std::variant<JobInstance*, RequestId>;
+  [[nodiscard]] Progress progress() const { return progress_; }
   [[nodiscard]] const std::vector<Waiter>& waiters() const { return waiters_; }
 
  private:
   friend class ServiceManager;
   friend class EventOperator;
 
-  enum class Progress { Pending, Handling, Finished };
   std::uint64_t sequence_;
   std::string name_;
   Environment environment_;

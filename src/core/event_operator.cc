@@ -101,6 +101,14 @@ std::vector<Event*> EventOperator::held() const {
   return out;
 }
 
+std::vector<EventOperator::Leaf> EventOperator::leaves() const {
+  std::vector<Leaf> out;
+  for (const auto& node : nodes_) {
+    if (node.expression->kind == Kind::Event) out.push_back({node.value, node.event});
+  }
+  return out;
+}
+
 void EventOperator::let_go(Event& event, const Release& release) {
   for (auto& node : nodes_) {
     if (node.event != &event) continue;

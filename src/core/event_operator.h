@@ -45,6 +45,14 @@ class EventOperator {
   /// Every event a leaf holds, whether or not the condition is true; once for each leaf.
   [[nodiscard]] std::vector<Event*> held() const;
 
+  /// One operand: whether it has matched, and the event it holds (null after let_go()).
+  struct Leaf {
+    bool value = false;
+    const Event* event = nullptr;
+  };
+  /// Every leaf, in file order.
+  [[nodiscard]] std::vector<Leaf> leaves() const;
+
   /// Whether any leaf would match this event, without variables to expand from.
   [[nodiscard]] bool any_leaf_matches(const Event& event) const;
 

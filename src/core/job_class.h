@@ -37,8 +37,6 @@ class JobClass {
     const auto found = instances_.find(name);
     return found == instances_.end() ? nullptr : found->second.get();
   }
-  [[nodiscard]] const EventOperator& start_on() const { return start_on_; }
-
   /// The instance of this job that ended last, as it was then.
   struct Ended {
     std::string instance;
@@ -46,6 +44,14 @@ class JobClass {
     std::optional<Failure> failure;
   };
   [[nodiscard]] const std::optional<Ended>& last_ended() const { return last_ended_; }
+
+  /// The condition, with what has matched so far.
+  [[nodiscard]] const EventOperator& start_on() const { return start_on_; }
+  /// What takes over when the last instance has gone: engaged if the file changed meanwhile,
+  /// holding null if it went away.
+  [[nodiscard]] const std::optional<std::shared_ptr<const conf::JobDefinition>>& successor() const {
+    return successor_;
+  }
 
  private:
   friend class ServiceManager;
@@ -58,8 +64,6 @@ class JobClass {
   std::optional<Ended> last_ended_;
   bool removed_ = false;  ///< ended in this turn
 
-  /// What takes over when the last instance has gone: engaged if the file changed meanwhile,
-  /// holding null if it went away.
   std::optional<std::shared_ptr<const conf::JobDefinition>> successor_;
 };
 

@@ -66,11 +66,6 @@ class JobInstance {
 
   /// Why it has its goal and state; never null.
   [[nodiscard]] const CausePtr& cause() const { return cause_; }
-  /// The event that must finish before it makes a transition, if it waits for one.
-  [[nodiscard]] const Event* blocker() const { return blocker_; }
-  /// Who waits for it to settle.
-  [[nodiscard]] const std::vector<Blocker>& held() const { return held_; }
-  [[nodiscard]] const EventOperator& stop_on() const { return stop_on_; }
 
   [[nodiscard]] const ProcessSlot& process(ProcessType type) const {
     return processes_[static_cast<std::size_t>(type)];
@@ -81,6 +76,16 @@ class JobInstance {
   [[nodiscard]] bool waits_for_process() const;
   /// The same of the process in this role.
   [[nodiscard]] bool waits_for_process(ProcessType type) const;
+
+  /// Whether a restart was asked for that the instance has not begun yet (Q6).
+  [[nodiscard]] bool restarting() const { return restarting_; }
+  /// The event that must finish before the next transition; null outside starting and stopping.
+  [[nodiscard]] const Event* blocker() const { return blocker_; }
+  /// Who waits until the instance has settled.
+  [[nodiscard]] const std::vector<Blocker>& held() const { return held_; }
+  /// Its own copy of the condition, with what has matched so far.
+  [[nodiscard]] const EventOperator& stop_on() const { return stop_on_; }
+  [[nodiscard]] const RespawnLimiter& respawn_limiter() const { return respawn_limiter_; }
 
  private:
   friend class ServiceManager;

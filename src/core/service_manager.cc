@@ -42,6 +42,18 @@ std::optional<TimePoint> ServiceManager::next_deadline() const {
   return timers_.next();
 }
 
+std::vector<ServiceManager::Deadline> ServiceManager::deadlines() const {
+  std::vector<Deadline> out;
+  for (const auto& [key, timer] : timers_.armed()) {
+    const auto* kill = std::get_if<KillTimer>(&timer);
+    const auto* retry = std::get_if<RetryTimer>(&timer);
+    const JobInstance* instance = kill != nullptr ? kill->instance : nullptr;
+    if (retry != nullptr) instance = retry->instance;
+    out.push_back({key.first, instance});
+  }
+  return out;
+}
+
 void ServiceManager::fire_timers() {
   // A handler may arm a timer that is due at once (`kill timeout 0`): it fires in this turn too.
   while (auto timer = timers_.take_due(now_)) {

@@ -84,6 +84,21 @@ class ServiceManager {
   [[nodiscard]] const Events& events() const { return events_; }
   /// Requests that have no reply yet.
   [[nodiscard]] std::size_t waiting_requests() const { return waiting_requests_.size(); }
+
+  /// A deadline that is armed: the KILL of an instance, another try to start one of its processes,
+  /// or (null) the next check of a session that is being ended.
+  struct Deadline {
+    TimePoint due;
+    const JobInstance* instance = nullptr;
+  };
+  /// All of them, in the order in which they will come.
+  [[nodiscard]] std::vector<Deadline> deadlines() const;
+
+  /// How far ending the session has come, and until when the present phase may last.
+  enum class SessionPhase { Up, Waiting, Killing, Over };
+  [[nodiscard]] SessionPhase session_phase() const { return session_phase_; }
+  [[nodiscard]] TimePoint session_deadline() const { return session_deadline_; }
+
   /// What the simulator checks after every turn; the text names the broken invariant.
   [[nodiscard]] Result<void> check_invariants() const;
 
@@ -224,7 +239,6 @@ class ServiceManager {
   void reply_error(RequestId id, RequestErrorCode code, std::string message);
 
   // session.cc: the end of it all
-  enum class SessionPhase { Up, Waiting, Killing, Over };
   void stop_everything();
   void start_killing();
   void session_timer_fired();

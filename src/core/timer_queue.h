@@ -31,6 +31,9 @@ class TimerQueue {
     return timers_.begin()->first.first;
   }
 
+  /// Everything armed, earliest first.
+  [[nodiscard]] const std::map<TimerKey, Payload>& armed() const { return timers_; }
+
   /// The earliest deadline that is due at `now`, disarmed; nothing if none is.
   [[nodiscard]] std::optional<Payload> take_due(TimePoint now) {
     if (timers_.empty() || timers_.begin()->first.first > now) return std::nullopt;
