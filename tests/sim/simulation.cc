@@ -255,6 +255,25 @@ bool may_overlap(ProcessType first, ProcessType second) {
 
 }  // namespace
 
+/// With what makes its environment different from that of every process; `-NAME` is missing.
+std::string Simulation::describe_spawn(const core::SpawnRequest& request) const {
+  const auto& job = request.definition->name;
+  auto usual = base_environment_;
+  usual.push_back(fmt::format("UPSTART_JOB={}", job));
+  usual.push_back(fmt::format("UPSTART_INSTANCE={}", request.instance));
+  auto line =
+      fmt::format("spawn {} {}", title(job, request.instance), conf::to_string(request.type));
+  for (const auto& variable : request.environment) {
+    const bool news = std::ranges::find(usual, variable) == usual.end();
+    if (news) line += fmt::format(" {}", quote(variable));
+  }
+  for (const auto& variable : usual) {
+    const auto name = variable_name(variable);
+    if (!find_variable(request.environment, name)) line += fmt::format(" -{}", name);
+  }
+  return line;
+}
+
 void Simulation::spawn(core::SpawnRequest request) {
   const auto id = request.id;
   for (const auto& [other_id, other] : processes_) {
@@ -265,15 +284,7 @@ void Simulation::spawn(core::SpawnRequest request) {
                          request.definition->name, conf::to_string(other.request.type)));
     }
   }
-  std::string line = fmt::format("spawn {} {}", title(request.definition->name, request.instance),
-                                 conf::to_string(request.type));
-  for (const auto& variable : request.environment) {
-    const bool known = variable.starts_with("UPSTART_JOB=") ||
-                       variable.starts_with("UPSTART_INSTANCE=") ||
-                       std::ranges::find(base_environment_, variable) != base_environment_.end();
-    if (!known) line += fmt::format(" {}", quote(variable));
-  }
-  note(line);
+  note(describe_spawn(request));
   spawns_.push_back(request);
   auto chosen = program(request);
   const auto delay = chosen.set_up;

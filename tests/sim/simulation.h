@@ -126,6 +126,7 @@ class Simulation : private core::Platform, private core::Observer {
   core::RequestId new_request(std::string label);
   void note_input(const core::Input& input);
   [[nodiscard]] std::string process_name(core::SpawnId id) const;
+  [[nodiscard]] std::string describe_spawn(const core::SpawnRequest& request) const;
 
   void spawn(core::SpawnRequest request) override;
   void signal(core::SpawnId id, int signal, core::SignalTarget target) override;
