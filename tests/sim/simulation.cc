@@ -64,7 +64,7 @@ void Simulation::undefine(const std::string& name) {
   handle(core::ConfChange{core::JobUndefined{name}});
 }
 
-RequestId Simulation::new_request(std::string label) {
+RequestId Simulation::new_request(const std::string& label) {
   const RequestId id{++last_request_};
   open_requests_.insert(id);
   labels_[id] = label.empty() ? fmt::format("#{}", id.value) : quote(label);
@@ -77,8 +77,8 @@ std::string Simulation::label(RequestId id) const {
 }
 
 RequestId Simulation::emit(const std::string& name, Environment environment, Wait wait,
-                           std::string label) {
-  const auto id = new_request(std::move(label));
+                           const std::string& label) {
+  const auto id = new_request(label);
   note(fmt::format("emit {}{}{} as {}", quote(name), quote_all(environment), print_wait(wait),
                    this->label(id)));
   handle(core::EmitEvent{name, std::move(environment), id, wait});
@@ -86,8 +86,8 @@ RequestId Simulation::emit(const std::string& name, Environment environment, Wai
 }
 
 RequestId Simulation::job_request(core::Verb verb, const std::string& job, Environment environment,
-                                  Wait wait, std::string label) {
-  const auto id = new_request(std::move(label));
+                                  Wait wait, const std::string& label) {
+  const auto id = new_request(label);
   note(fmt::format("{} {}{}{} as {}", kVerbs[static_cast<std::size_t>(verb)], quote(job),
                    quote_all(environment), print_wait(wait), this->label(id)));
   handle(core::JobRequest{id, verb, job, std::move(environment), wait});
@@ -95,23 +95,24 @@ RequestId Simulation::job_request(core::Verb verb, const std::string& job, Envir
 }
 
 RequestId Simulation::start(const std::string& job, Environment environment, Wait wait,
-                            std::string label) {
-  return job_request(core::Verb::Start, job, std::move(environment), wait, std::move(label));
+                            const std::string& label) {
+  return job_request(core::Verb::Start, job, std::move(environment), wait, label);
 }
 
 RequestId Simulation::stop(const std::string& job, Environment environment, Wait wait,
-                           std::string label) {
-  return job_request(core::Verb::Stop, job, std::move(environment), wait, std::move(label));
+                           const std::string& label) {
+  return job_request(core::Verb::Stop, job, std::move(environment), wait, label);
 }
 
 RequestId Simulation::restart(const std::string& job, Environment environment, Wait wait,
-                              std::string label) {
-  return job_request(core::Verb::Restart, job, std::move(environment), wait, std::move(label));
+                              const std::string& label) {
+  return job_request(core::Verb::Restart, job, std::move(environment), wait, label);
 }
 
 RequestId Simulation::instance_request(core::Verb verb, const std::string& job,
-                                       const std::string& instance, Wait wait, std::string label) {
-  const auto id = new_request(std::move(label));
+                                       const std::string& instance, Wait wait,
+                                       const std::string& label) {
+  const auto id = new_request(label);
   note(fmt::format("{} {} instance {}{} as {}", kVerbs[static_cast<std::size_t>(verb)], quote(job),
                    quote(instance), print_wait(wait), this->label(id)));
   handle(core::InstanceRequest{id, verb, job, instance, wait});
@@ -119,8 +120,8 @@ RequestId Simulation::instance_request(core::Verb verb, const std::string& job,
 }
 
 RequestId Simulation::reload(const std::string& job, const std::string& instance,
-                             std::string label) {
-  const auto id = new_request(std::move(label));
+                             const std::string& label) {
+  const auto id = new_request(label);
   note(fmt::format("reload {} as {}", title(job, instance), this->label(id)));
   handle(core::ReloadRequest{id, job, instance});
   return id;
@@ -330,12 +331,12 @@ void Simulation::next_step(SpawnId id, Process& process) {
   if (!process.program.runs) return;
   ProcessChange change{id, core::Exited{process.program.status}};
   if (process.program.dies_by != 0) change.what = core::Signalled{process.program.dies_by};
-  schedule(*process.program.runs, {std::move(change), id, true});
+  schedule(*process.program.runs, {change, id, true});
 }
 
 void Simulation::end(SpawnId id, Duration delay, ProcessChange change) {
   processes_.at(id).ending = true;
-  schedule(delay, {std::move(change), id, true});
+  schedule(delay, {change, id, true});
 }
 
 void Simulation::signal(SpawnId id, int signal, core::SignalTarget target) {

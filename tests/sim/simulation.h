@@ -25,20 +25,20 @@ class Simulation : private core::Platform, private core::Observer {
   void define(const std::string& name, const std::string& text);
   void undefine(const std::string& name);
   core::RequestId emit(const std::string& name, Environment environment = {},
-                       core::Wait wait = core::Wait::Yes, std::string label = {});
+                       core::Wait wait = core::Wait::Yes, const std::string& label = {});
   core::RequestId start(const std::string& job, Environment environment = {},
-                        core::Wait wait = core::Wait::Yes, std::string label = {});
+                        core::Wait wait = core::Wait::Yes, const std::string& label = {});
   core::RequestId stop(const std::string& job, Environment environment = {},
-                       core::Wait wait = core::Wait::Yes, std::string label = {});
+                       core::Wait wait = core::Wait::Yes, const std::string& label = {});
   core::RequestId restart(const std::string& job, Environment environment = {},
-                          core::Wait wait = core::Wait::Yes, std::string label = {});
+                          core::Wait wait = core::Wait::Yes, const std::string& label = {});
   core::RequestId job_request(core::Verb verb, const std::string& job, Environment environment,
-                              core::Wait wait, std::string label = {});
+                              core::Wait wait, const std::string& label = {});
   core::RequestId instance_request(core::Verb verb, const std::string& job,
                                    const std::string& instance, core::Wait wait,
-                                   std::string label = {});
+                                   const std::string& label = {});
   core::RequestId reload(const std::string& job, const std::string& instance = "",
-                         std::string label = {});
+                         const std::string& label = {});
   void end_session(core::EndSession::Type type);
   /// A process of an instance dies by this signal, or is stopped by it, from outside. Nothing
   /// happens if there is none.
@@ -123,7 +123,7 @@ class Simulation : private core::Platform, private core::Observer {
   Process* find_process(const std::string& job, core::ProcessType type,
                         const std::string& instance);
   void end(core::SpawnId id, Duration delay, core::ProcessChange change);
-  core::RequestId new_request(std::string label);
+  core::RequestId new_request(const std::string& label);
   void note_input(const core::Input& input);
   [[nodiscard]] std::string process_name(core::SpawnId id) const;
   [[nodiscard]] std::string describe_spawn(const core::SpawnRequest& request) const;
