@@ -61,6 +61,11 @@ bool ServiceManager::would_deadlock(const JobInstance& holder, const Event& even
         fmt::format("{} ({}) waits for {}", one->title(), to_string(one->state()), next->title()));
   }
   if (first_deadlock(waits)) {
+    if (first == &holder) {
+      log(Priority::Warning, "deadlock avoided: {} ({}) does not wait for itself", holder.title(),
+          to_string(holder.state()));
+      return true;
+    }
     log(Priority::Warning, "deadlock avoided: {}; {} of {} goes on without {}", join(waits, ", "),
         event.name(), first->title(), holder.title());
   }

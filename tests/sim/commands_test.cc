@@ -218,7 +218,8 @@ TEST_F(Commands, ReloadSignalsTheMainProcessAlone) {
   sim.run_until_quiet();
   EXPECT_EQ(sim.outcome(sim.reload("web")), "ok");
   EXPECT_NE(sim.trace().back().find("reply"), std::string::npos);
-  EXPECT_NE(sim.trace()[sim.trace().size() - 2].find("signal 10 pid"), std::string::npos);
+  EXPECT_NE(sim.trace()[sim.trace().size() - 2].find("signal USR1 web main, it alone"),
+            std::string::npos);
   sim.define("state", "");
   sim.start("state");
   sim.run_until_quiet();

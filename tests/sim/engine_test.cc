@@ -213,7 +213,8 @@ TEST_F(Waits, Q16_KnotsAreToldOnce) {
     EXPECT_EQ(sim.status("foo"), "start/running");
   }
   const auto told = std::ranges::count_if(sim.messages(), [](const auto& text) {
-    return text.find("deadlock avoided: foo (stopping) waits for foo") != std::string::npos;
+    return text.find("deadlock avoided: foo (stopping) does not wait for itself") !=
+           std::string::npos;
   });
   EXPECT_EQ(told, 1);
 }

@@ -4,8 +4,10 @@
 #include <csignal>
 #include <cstring>
 
+#include "sim/words.h"
 #include <fmt/format.h>
 
+#include "base/signals.h"
 #include "conf/parser.h"
 
 namespace upkeep::sim {
@@ -17,8 +19,26 @@ using core::RequestId;
 using core::SpawnId;
 using core::Wait;
 
+namespace {
+
+constexpr TimePoint kBeginning{1000s};
+constexpr std::array<std::string_view, 3> kVerbs{"start", "stop", "restart"};
+
+/// "foo", or "foo (a)" for the instance a, as the messages of the manager have it.
+std::string title(std::string_view job, std::string_view instance) {
+  return instance.empty() ? quote(job) : fmt::format("{} ({})", quote(job), printable(instance));
+}
+
+std::string_view print_wait(Wait wait) {
+  return wait == Wait::Yes ? "" : " no-wait";
+}
+
+}  // namespace
+
 Simulation::Simulation(core::ManagerOptions options)
-    : now_(TimePoint{} + 1000s), manager_(*this, *this, std::move(options)) {}
+    : now_(kBeginning),
+      base_environment_(options.job_environment),
+      manager_(*this, *this, std::move(options)) {}
 
 Program Simulation::default_program(const core::SpawnRequest& request) {
   Program program;
@@ -45,54 +65,72 @@ void Simulation::undefine(const std::string& name) {
   handle(core::ConfChange{core::JobUndefined{name}});
 }
 
-RequestId Simulation::emit(const std::string& name, Environment environment, Wait wait) {
-  const auto id = request_id();
+RequestId Simulation::new_request(const std::string& label) {
+  const RequestId id{++last_request_};
   open_requests_.insert(id);
-  note(fmt::format("emit {} as {}", name, id.value));
+  labels_[id] = label.empty() ? fmt::format("#{}", id.value) : quote(label);
+  return id;
+}
+
+std::string Simulation::label(RequestId id) const {
+  const auto found = labels_.find(id);
+  return found == labels_.end() ? fmt::format("#{}", id.value) : found->second;
+}
+
+RequestId Simulation::emit(const std::string& name, Environment environment, Wait wait,
+                           const std::string& label) {
+  const auto id = new_request(label);
+  note(fmt::format("emit {}{}{} as {}", quote(name), quote_all(environment), print_wait(wait),
+                   this->label(id)));
   handle(core::EmitEvent{name, std::move(environment), id, wait});
   return id;
 }
 
 RequestId Simulation::job_request(core::Verb verb, const std::string& job, Environment environment,
-                                  Wait wait) {
-  const auto id = request_id();
-  open_requests_.insert(id);
-  note(fmt::format("request {} on {} as {}", static_cast<int>(verb), job, id.value));
+                                  Wait wait, const std::string& label) {
+  const auto id = new_request(label);
+  note(fmt::format("{} {}{}{} as {}", kVerbs[static_cast<std::size_t>(verb)], quote(job),
+                   quote_all(environment), print_wait(wait), this->label(id)));
   handle(core::JobRequest{id, verb, job, std::move(environment), wait});
   return id;
 }
 
-RequestId Simulation::start(const std::string& job, Environment environment, Wait wait) {
-  return job_request(core::Verb::Start, job, std::move(environment), wait);
+RequestId Simulation::start(const std::string& job, Environment environment, Wait wait,
+                            const std::string& label) {
+  return job_request(core::Verb::Start, job, std::move(environment), wait, label);
 }
 
-RequestId Simulation::stop(const std::string& job, Environment environment, Wait wait) {
-  return job_request(core::Verb::Stop, job, std::move(environment), wait);
+RequestId Simulation::stop(const std::string& job, Environment environment, Wait wait,
+                           const std::string& label) {
+  return job_request(core::Verb::Stop, job, std::move(environment), wait, label);
 }
 
-RequestId Simulation::restart(const std::string& job, Environment environment, Wait wait) {
-  return job_request(core::Verb::Restart, job, std::move(environment), wait);
+RequestId Simulation::restart(const std::string& job, Environment environment, Wait wait,
+                              const std::string& label) {
+  return job_request(core::Verb::Restart, job, std::move(environment), wait, label);
 }
 
 RequestId Simulation::instance_request(core::Verb verb, const std::string& job,
-                                       const std::string& instance, Wait wait) {
-  const auto id = request_id();
-  open_requests_.insert(id);
-  note(fmt::format("request {} on {}/{} as {}", static_cast<int>(verb), job, instance, id.value));
+                                       const std::string& instance, Wait wait,
+                                       const std::string& label) {
+  const auto id = new_request(label);
+  note(fmt::format("{} {} instance {}{} as {}", kVerbs[static_cast<std::size_t>(verb)], quote(job),
+                   quote(instance), print_wait(wait), this->label(id)));
   handle(core::InstanceRequest{id, verb, job, instance, wait});
   return id;
 }
 
-RequestId Simulation::reload(const std::string& job, const std::string& instance) {
-  const auto id = request_id();
-  open_requests_.insert(id);
+RequestId Simulation::reload(const std::string& job, const std::string& instance,
+                             const std::string& label) {
+  const auto id = new_request(label);
+  note(fmt::format("reload {} as {}", title(job, instance), this->label(id)));
   handle(core::ReloadRequest{id, job, instance});
   return id;
 }
 
-RequestId Simulation::request(const std::function<Input(RequestId)>& make) {
-  const auto id = request_id();
-  open_requests_.insert(id);
+RequestId Simulation::request(const std::function<Input(RequestId)>& make,
+                              const std::string& label) {
+  const auto id = new_request(label);
   handle(make(id));
   return id;
 }
@@ -104,29 +142,44 @@ void Simulation::abandon(RequestId id) {
 }
 
 void Simulation::end_session(core::EndSession::Type type) {
+  note(type == core::EndSession::Type::Logout ? "end-session logout" : "end-session shutdown");
   handle(core::EndSession{type});
 }
 
-SpawnId Simulation::main_of(const std::string& job, const std::string& instance) const {
+Simulation::Process* Simulation::find_process(const std::string& job, ProcessType type,
+                                              const std::string& instance) {
   const auto* found = manager_.find_job(job);
   const auto* one = found == nullptr ? nullptr : found->find_instance(instance);
-  return one == nullptr ? SpawnId{} : one->process(ProcessType::Main).spawn;
+  const auto process = processes_.find(one == nullptr ? SpawnId{} : one->process(type).spawn);
+  return process == processes_.end() ? nullptr : &process->second;
 }
 
-void Simulation::kill_main(const std::string& job, int signal, const std::string& instance) {
-  const auto id = main_of(job, instance);
-  const auto found = processes_.find(id);
-  if (found == processes_.end()) return;
-  // The pipe of the set-up closes at the end of the child, too: that counts as executed.
-  if (!found->second.executing) schedule(0s, {core::SpawnResult{id, ++last_pid_}, id, false});
+void Simulation::kill(const std::string& job, ProcessType type, int signal,
+                      const std::string& instance) {
+  auto* process = find_process(job, type, instance);
+  if (process == nullptr) return;
+  if (!process->executing) {  // its SpawnResult comes first, whatever happens
+    process->killed_early = signal;
+    return;
+  }
+  const auto id = process->request.id;
   end(id, 0s, {id, core::Signalled{signal}});
 }
 
-void Simulation::stop_main(const std::string& job, int signal, const std::string& instance) {
-  const auto id = main_of(job, instance);
-  const auto found = processes_.find(id);
-  if (found == processes_.end() || !found->second.executing) return;
+void Simulation::suspend(const std::string& job, ProcessType type, int signal,
+                         const std::string& instance) {
+  const auto* process = find_process(job, type, instance);
+  if (process == nullptr || !process->executing) return;
+  const auto id = process->request.id;
   schedule(0s, {ProcessChange{id, core::Stopped{signal}}, id, false});
+}
+
+void Simulation::kill_main(const std::string& job, int signal, const std::string& instance) {
+  kill(job, ProcessType::Main, signal, instance);
+}
+
+void Simulation::stop_main(const std::string& job, int signal, const std::string& instance) {
+  suspend(job, ProcessType::Main, signal, instance);
 }
 
 // ---------------------------------------------------------------- time
@@ -134,6 +187,12 @@ void Simulation::stop_main(const std::string& job, int signal, const std::string
 void Simulation::run_for(Duration duration) {
   const auto stop_at = now_ + duration;
   for (;;) {
+    if (broken_off_) return;
+    if (--turns_left_ == 0) {
+      broken_off_ = true;
+      report("something goes on and on: broken off");
+      return;
+    }
     auto next = stop_at;
     if (!arrivals_.empty()) next = std::min(next, arrivals_.begin()->first.first);
     if (const auto due = manager_.next_deadline()) next = std::min(next, std::max(*due, now_));
@@ -163,7 +222,7 @@ void Simulation::turn_for(Duration duration) {
 bool Simulation::run_until_quiet(Duration limit) {
   const auto give_up = now_ + limit;
   while (!arrivals_.empty() || manager_.next_deadline()) {
-    if (now_ >= give_up) return false;
+    if (now_ >= give_up || broken_off_) return false;
     auto next = give_up;
     if (!arrivals_.empty()) next = std::min(next, arrivals_.begin()->first.first);
     if (const auto due = manager_.next_deadline()) next = std::min(next, std::max(*due, now_));
@@ -185,6 +244,7 @@ void Simulation::schedule(Duration delay, Arrival arrival) {
 
 void Simulation::deliver(Arrival arrival) {
   if (arrival.process && !processes_.contains(arrival.process)) return;
+  note_input(arrival.input);
   if (arrival.ends_process) processes_.erase(arrival.process);
   const auto* change = std::get_if<ProcessChange>(&arrival.input);
   if (change != nullptr && std::holds_alternative<core::Stopped>(change->what)) {
@@ -196,7 +256,9 @@ void Simulation::deliver(Arrival arrival) {
     processes_.at(id).executing = true;
     handle(std::move(arrival.input));
     if (const auto found = processes_.find(id); found != processes_.end()) {
-      executed(id, found->second);
+      const auto signal = found->second.killed_early;
+      if (signal) end(id, 0s, {id, core::Signalled{*signal}});
+      if (!signal) executed(id, found->second);
     }
     return;
   }
@@ -219,6 +281,25 @@ bool may_overlap(ProcessType first, ProcessType second) {
 
 }  // namespace
 
+/// With what makes its environment different from that of every process; `-NAME` is missing.
+std::string Simulation::describe_spawn(const core::SpawnRequest& request) const {
+  const auto& job = request.definition->name;
+  auto usual = base_environment_;
+  usual.push_back(fmt::format("UPSTART_JOB={}", job));
+  usual.push_back(fmt::format("UPSTART_INSTANCE={}", request.instance));
+  auto line =
+      fmt::format("spawn {} {}", title(job, request.instance), conf::to_string(request.type));
+  for (const auto& variable : request.environment) {
+    const bool news = std::ranges::find(usual, variable) == usual.end();
+    if (news) line += fmt::format(" {}", quote(variable));
+  }
+  for (const auto& variable : usual) {
+    const auto name = variable_name(variable);
+    if (!find_variable(request.environment, name)) line += fmt::format(" -{}", name);
+  }
+  return line;
+}
+
 void Simulation::spawn(core::SpawnRequest request) {
   const auto id = request.id;
   for (const auto& [other_id, other] : processes_) {
@@ -229,17 +310,19 @@ void Simulation::spawn(core::SpawnRequest request) {
                          request.definition->name, conf::to_string(other.request.type)));
     }
   }
-  note(fmt::format("spawn {} {}", request.definition->name, conf::to_string(request.type)));
+  note(describe_spawn(request));
   spawns_.push_back(request);
   auto chosen = program(request);
   const auto delay = chosen.set_up;
   if (chosen.spawn_error) {
-    schedule(delay, {core::SpawnResult{id, std::unexpected(core::SpawnFailure{
-                                               .error = *chosen.spawn_error,
-                                               .description = std::strerror(*chosen.spawn_error),
-                                               .temporary = chosen.temporary})},
-                     {},
-                     false});
+    auto description = system_error_text(*chosen.spawn_error);
+    if (!chosen.spawn_step.empty()) {
+      description = fmt::format("{}: {}", chosen.spawn_step, description);
+    }
+    core::SpawnFailure failure{.error = *chosen.spawn_error,
+                               .description = std::move(description),
+                               .temporary = chosen.temporary};
+    schedule(delay, {core::SpawnResult{id, std::unexpected(std::move(failure))}, {}, false});
     return;
   }
   Process process{.request = std::move(request), .program = chosen, .term_at = {}};
@@ -275,16 +358,17 @@ void Simulation::next_step(SpawnId id, Process& process) {
   if (!process.program.runs) return;
   ProcessChange change{id, core::Exited{process.program.status}};
   if (process.program.dies_by != 0) change.what = core::Signalled{process.program.dies_by};
-  schedule(*process.program.runs, {std::move(change), id, true});
+  schedule(*process.program.runs, {change, id, true});
 }
 
 void Simulation::end(SpawnId id, Duration delay, ProcessChange change) {
   processes_.at(id).ending = true;
-  schedule(delay, {std::move(change), id, true});
+  schedule(delay, {change, id, true});
 }
 
 void Simulation::signal(SpawnId id, int signal, core::SignalTarget target) {
-  note(fmt::format("signal {} {}", signal, target == core::SignalTarget::Group ? "group" : "pid"));
+  note(fmt::format("signal {} {}{}", signal_name(signal), process_name(id),
+                   target == core::SignalTarget::Group ? ", its group" : ", it alone"));
   const auto found = processes_.find(id);
   if (found == processes_.end()) {
     report("a signal to a process whose end has been reported");
@@ -310,7 +394,8 @@ void Simulation::signal(SpawnId id, int signal, core::SignalTarget target) {
 }
 
 void Simulation::resume(SpawnId id, core::Resume how) {
-  note(fmt::format("resume {}", how == core::Resume::Continue ? "continue" : "detach"));
+  note(fmt::format("{} {}", how == core::Resume::Continue ? "continue" : "let go of",
+                   process_name(id)));
   const auto found = processes_.find(id);
   if (found == processes_.end()) {
     report("resume of a process whose end has been reported");
@@ -339,18 +424,71 @@ std::string key(const core::JobInstance& instance) {
   return instance.job().session() + instance.job().name() + "/" + instance.name();
 }
 
+std::string title(const core::JobInstance& instance) {
+  return title(instance.job().name(), instance.name());
+}
+
 std::string text(const core::Event& event) {
-  std::string line = event.name();
-  for (const auto& variable : event.environment()) line += " " + variable;
-  return line;
+  return quote(event.name()) + quote_all(event.environment());
+}
+
+/// Seconds with as many digits as it takes, but no fewer than three.
+std::string print_clock(Duration since) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
+  auto digits = fmt::format("{:09}", (since - seconds).count());
+  while (digits.size() > 3 && digits.back() == '0') digits.pop_back();
+  return fmt::format("{:>4}.{}", seconds.count(), digits);
+}
+
+/// Why an instance has failed, in words.
+std::string describe(const core::Failure& failure) {
+  if (!failure.process) return "respawn limit";
+  const auto process = conf::to_string(*failure.process);
+  if (failure.exit_status) return fmt::format("{} exits {}", process, *failure.exit_status);
+  if (failure.exit_signal) {
+    return fmt::format("{} dies by {}", process, signal_name(*failure.exit_signal));
+  }
+  return fmt::format("{} cannot start", process);
 }
 
 }  // namespace
 
-void Simulation::note(std::string line) {
-  const auto since =
-      std::chrono::duration_cast<std::chrono::microseconds>(now_.time_since_epoch() - 1000s);
-  trace_.push_back(fmt::format("{:.6f} {}", static_cast<double>(since.count()) / 1e6, line));
+void Simulation::note(std::string_view line) {
+  trace_.push_back(fmt::format("{}  {}", print_clock(now_ - kBeginning), line));
+}
+
+std::string Simulation::process_name(SpawnId id) const {
+  const auto found = processes_.find(id);
+  if (found == processes_.end()) return "nobody";
+  const auto& request = found->second.request;
+  return fmt::format("{} {}", title(request.definition->name, request.instance),
+                     conf::to_string(request.type));
+}
+
+/// What the world tells about processes; requests are noted where they are made.
+void Simulation::note_input(const Input& input) {
+  if (const auto* result = std::get_if<core::SpawnResult>(&input)) {
+    if (result->outcome) {  // of a failure the manager tells itself
+      note(fmt::format("{} runs as {}", process_name(result->id), *result->outcome));
+    }
+    return;
+  }
+  const auto* change = std::get_if<ProcessChange>(&input);
+  if (change == nullptr) return;
+  const auto name = process_name(change->id);
+  if (const auto* exited = std::get_if<core::Exited>(&change->what)) {
+    note(fmt::format("{} exits {}", name, exited->status));
+  } else if (const auto* killed = std::get_if<core::Signalled>(&change->what)) {
+    note(fmt::format("{} dies by {}", name, signal_name(killed->signal)));
+  } else if (const auto* stopped = std::get_if<core::Stopped>(&change->what)) {
+    note(fmt::format("{} is stopped by {}", name, signal_name(stopped->signal)));
+  } else if (const auto* forked = std::get_if<core::Forked>(&change->what)) {
+    note(fmt::format("{} forks {}", name, forked->child));
+  } else if (std::holds_alternative<core::Executed>(change->what)) {
+    note(fmt::format("{} executes", name));
+  } else {
+    note(fmt::format("{} has vanished", name));
+  }
 }
 
 void Simulation::report(std::string violation) {
@@ -360,15 +498,14 @@ void Simulation::report(std::string violation) {
 
 void Simulation::record(const core::JobInstance& instance, std::string what) {
   if (!handling_) report("observer called outside of a turn");
-  note(key(instance) + " " + what);
   states_[key(instance)].push_back(std::move(what));
 }
 
 void Simulation::job_added(const core::JobClass& job) {
-  note("job added " + job.name());
+  note(fmt::format("{} is defined", quote(job.name())));
 }
 void Simulation::job_removed(const core::JobClass& job) {
-  note("job removed " + job.name());
+  note(fmt::format("{} is no more", quote(job.name())));
 }
 void Simulation::instance_added(const core::JobInstance& instance) {
   record(instance, "+");
@@ -377,19 +514,34 @@ void Simulation::instance_removed(const core::JobInstance& instance) {
   record(instance, "-");
 }
 void Simulation::goal_changed(const core::JobInstance& instance) {
+  note(fmt::format("{} > {}", title(instance), to_string(instance.goal())));
   record(instance, fmt::format(">{}", to_string(instance.goal())));
 }
+
+/// States that are passed through share a line with the next; an event ends starting and stopping.
 void Simulation::state_changed(const core::JobInstance& instance, core::State from) {
-  record(instance, std::string(to_string(instance.state())));
+  const auto state = to_string(instance.state());
+  const bool waited = from == core::State::Starting || from == core::State::Stopping;
+  if (!waited && growing_ == GrowingLine{key(instance), trace_.size(), now_}) {
+    trace_.back() += fmt::format(", {}", state);
+  } else {
+    note(fmt::format("{} {}", title(instance), state));
+  }
+  growing_ = {key(instance), trace_.size(), now_};
+  record(instance, std::string(state));
   check_order(instance, from);
 }
+
 void Simulation::failed(const core::JobInstance& instance, int status) {
+  note(fmt::format("{} has failed: {}", title(instance), describe(*instance.failure())));
   record(instance, fmt::format("!{}", status));
 }
 
 void Simulation::event_emitted(const core::Event& event) {
-  events_.push_back(text(event));
-  note("event " + events_.back());
+  std::string line = event.name();
+  for (const auto& variable : event.environment()) line += " " + variable;
+  events_.push_back(std::move(line));
+  note(fmt::format("event {}{}", text(event), event.failed() ? ", failed" : ""));
 }
 
 /// starting < started < stopping < stopped, for each instance: the states that queue the events.
@@ -415,17 +567,19 @@ void Simulation::check_order(const core::JobInstance& instance, core::State from
 void Simulation::replied(RequestId id, const core::Reply& reply) {
   if (open_requests_.erase(id) == 0) report(fmt::format("second reply to {}", id.value));
   replies_[id] = reply;
-  note(fmt::format("reply {} {}", id.value, reply ? "ok" : reply.error().message));
+  note(fmt::format("reply {}: {}", label(id), reply ? "ok" : printable(reply.error().message)));
 }
 
 void Simulation::message(core::Priority priority, std::string_view text) {
   if (priority >= core::Priority::Message) messages_.emplace_back(text);
+  if (priority >= core::Priority::Warning)
+    note(fmt::format("{}: {}", to_string(priority), printable(text)));
 }
 
 void Simulation::session_ended() {
   if (session_ended_) report("the session ended twice");
   session_ended_ = true;
-  note("session ended");
+  note("the session has ended");
 }
 
 std::string Simulation::status(const std::string& job, const std::string& instance) const {

@@ -10,55 +10,48 @@
 #include <string>
 #include <vector>
 
+#include "sim/program.h"
+
 #include "core/service_manager.h"
 
 namespace upkeep::sim {
-
-using core::TimePoint;
-using Duration = core::MonotonicClock::duration;
-using namespace std::chrono_literals;
-
-/// What a simulated program does once it has been asked for.
-struct Program {
-  Duration set_up = 1ms;                          ///< until its SpawnResult
-  std::optional<int> spawn_error = std::nullopt;  ///< errno of a set-up that fails
-  bool temporary = false;                         ///< there was not even a child to set up
-  std::optional<Duration> runs = std::nullopt;    ///< until it ends by itself; nothing: never
-  int status = 0;                                 ///< its exit status then
-  int dies_by = 0;                                ///< or the signal it dies by
-  bool ignores_term = false;                      ///< only KILL ends it
-  Duration takes_to_die = 1ms;                    ///< from a signal to its end
-  bool stops_itself = false;                      ///< raises SIGSTOP when ready (`expect stop`)
-  int forks = 0;                                  ///< followed forks before it is ready
-  Duration ready_after = 1ms;  ///< from exec to its SIGSTOP, and from fork to fork
-  std::optional<int> executes_after = std::nullopt;  ///< that many forks: another program
-  bool vanishes = false;                             ///< a signal finds no such process (Q13)
-};
 
 class Simulation : private core::Platform, private core::Observer {
  public:
   explicit Simulation(core::ManagerOptions options = {});
 
-  // What the world does to the manager.
+  // What the world does to the manager. `label` is what the trace calls a request; without one it
+  // has a number.
   void define(const std::string& name, const std::string& text, const std::string& session = "");
   void undefine(const std::string& name);
   core::RequestId emit(const std::string& name, Environment environment = {},
-                       core::Wait wait = core::Wait::Yes);
+                       core::Wait wait = core::Wait::Yes, const std::string& label = {});
   core::RequestId start(const std::string& job, Environment environment = {},
-                        core::Wait wait = core::Wait::Yes);
+                        core::Wait wait = core::Wait::Yes, const std::string& label = {});
   core::RequestId stop(const std::string& job, Environment environment = {},
-                       core::Wait wait = core::Wait::Yes);
+                       core::Wait wait = core::Wait::Yes, const std::string& label = {});
   core::RequestId restart(const std::string& job, Environment environment = {},
-                          core::Wait wait = core::Wait::Yes);
+                          core::Wait wait = core::Wait::Yes, const std::string& label = {});
+  core::RequestId job_request(core::Verb verb, const std::string& job, Environment environment,
+                              core::Wait wait, const std::string& label = {});
   core::RequestId instance_request(core::Verb verb, const std::string& job,
-                                   const std::string& instance, core::Wait wait);
-  core::RequestId reload(const std::string& job, const std::string& instance = "");
+                                   const std::string& instance, core::Wait wait,
+                                   const std::string& label = {});
+  core::RequestId reload(const std::string& job, const std::string& instance = "",
+                         const std::string& label = {});
   /// Any other request: `make` gets its id.
-  core::RequestId request(const std::function<core::Input(core::RequestId)>& make);
+  core::RequestId request(const std::function<core::Input(core::RequestId)>& make,
+                          const std::string& label = {});
   /// The client that made this request does not wait any more.
   void abandon(core::RequestId id);
   void end_session(core::EndSession::Type type);
-  /// The main process of an instance dies by this signal, or is stopped by it from outside.
+  /// A process of an instance dies by this signal, or is stopped by it, from outside. Nothing
+  /// happens if there is none.
+  void kill(const std::string& job, core::ProcessType type, int signal,
+            const std::string& instance = "");
+  void suspend(const std::string& job, core::ProcessType type, int signal,
+               const std::string& instance = "");
+  /// The same for the main process.
   void kill_main(const std::string& job, int signal, const std::string& instance = "");
   void stop_main(const std::string& job, int signal, const std::string& instance = "");
 
@@ -74,8 +67,11 @@ class Simulation : private core::Platform, private core::Observer {
   /// which that work never ends.
   void turn_for(Duration duration);
 
-  /// Steps from deadline to deadline; every result that is due by then is delivered.
+  /// Steps from deadline to deadline; every result that is due by then is delivered. What goes
+  /// beyond set_max_turns() is broken off as a violation: jobs that trigger each other for ever, at
+  /// one moment, would otherwise never let time go on.
   void run_for(Duration duration);
+  void set_max_turns(std::uint64_t turns) { turns_left_ = turns; }
   /// Until nothing is due any more, or the limit is reached; false in the latter case.
   bool run_until_quiet(Duration limit = 3600s);
 
@@ -91,7 +87,10 @@ class Simulation : private core::Platform, private core::Observer {
   /// The states an instance went through, with ">goal" and "!status" among them.
   [[nodiscard]] std::vector<std::string> states(const std::string& job,
                                                 const std::string& instance = "") const;
+  /// All that happened, for a person: tests/sim/README.md explains the lines.
   [[nodiscard]] const std::vector<std::string>& trace() const { return trace_; }
+  /// The trace without the time.
+  void note(std::string_view line);
   [[nodiscard]] const std::vector<core::SpawnRequest>& spawns() const { return spawns_; }
   [[nodiscard]] int spawn_count(const std::string& job, core::ProcessType type) const;
   [[nodiscard]] const std::vector<std::string>& messages() const { return messages_; }
@@ -99,6 +98,9 @@ class Simulation : private core::Platform, private core::Observer {
   [[nodiscard]] std::size_t live_processes() const { return processes_.size(); }
   /// Requests that have not been replied to.
   [[nodiscard]] std::size_t unanswered() const { return open_requests_.size(); }
+  [[nodiscard]] const std::set<core::RequestId>& open_requests() const { return open_requests_; }
+  /// What the trace calls a request.
+  [[nodiscard]] std::string label(core::RequestId id) const;
   [[nodiscard]] TimePoint now() const { return now_; }
 
   /// Broken invariants; empty is what every test wants.
@@ -114,6 +116,7 @@ class Simulation : private core::Platform, private core::Observer {
     int forks_left = 0;
     std::optional<int> executes_in = {};  ///< so many forks
     bool ending = false;
+    std::optional<int> killed_early = {};    ///< by this signal, before it executed
     bool stopped = false;                    ///< by SIGSTOP, until resumed
     std::optional<int> pending_signal = {};  ///< what it will die by then
     std::optional<TimePoint> term_at;
@@ -125,16 +128,18 @@ class Simulation : private core::Platform, private core::Observer {
   };
 
   void handle(core::Input input);
-  void note(std::string line);
   void schedule(Duration delay, Arrival arrival);
   void deliver(Arrival arrival);
   void executed(core::SpawnId id, Process& process);
   void next_step(core::SpawnId id, Process& process);
-  [[nodiscard]] core::SpawnId main_of(const std::string& job, const std::string& instance) const;
+  /// The process in this role, or nothing.
+  Process* find_process(const std::string& job, core::ProcessType type,
+                        const std::string& instance);
   void end(core::SpawnId id, Duration delay, core::ProcessChange change);
-  core::RequestId request_id() { return core::RequestId{++last_request_}; }
-  core::RequestId job_request(core::Verb verb, const std::string& job, Environment environment,
-                              core::Wait wait);
+  core::RequestId new_request(const std::string& label);
+  void note_input(const core::Input& input);
+  [[nodiscard]] std::string process_name(core::SpawnId id) const;
+  [[nodiscard]] std::string describe_spawn(const core::SpawnRequest& request) const;
 
   void spawn(core::SpawnRequest request) override;
   void signal(core::SpawnId id, int signal, core::SignalTarget target) override;
@@ -164,11 +169,23 @@ class Simulation : private core::Platform, private core::Observer {
   pid_t last_pid_ = 100;
   std::uint64_t last_request_ = 0;
   std::set<core::RequestId> open_requests_;
+  std::map<core::RequestId, std::string> labels_;
   std::map<core::RequestId, core::Reply> replies_;
   std::vector<std::string> events_, trace_, messages_, violations_;
   std::vector<core::SpawnRequest> spawns_;
   std::map<std::string, std::vector<std::string>> states_;
   std::map<std::string, core::State> last_milestone_;
+  /// The line of states that may grow while it is the last of the trace.
+  struct GrowingLine {
+    std::string instance;
+    std::size_t line = 0;
+    TimePoint at;
+    friend bool operator==(const GrowingLine&, const GrowingLine&) = default;
+  };
+  GrowingLine growing_;
+  Environment base_environment_;  ///< of every process, and no news
+  std::uint64_t turns_left_ = 100'000'000;
+  bool broken_off_ = false;  ///< time stands still from then on
   bool session_ended_ = false;
   bool handling_ = false;
   core::ServiceManager manager_;
