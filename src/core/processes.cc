@@ -15,6 +15,11 @@ constexpr int kSpawnTries = 20;
 constexpr std::chrono::milliseconds kFirstRetry{100};
 constexpr std::chrono::milliseconds kLongestRetry{30'000};
 
+bool is_normal_exit(const conf::JobDefinition& definition, const ProcessEnd& end) {
+  const auto& listed = definition.normal_exit;
+  return std::ranges::find(listed, end.encoded()) != listed.end();
+}
+
 }  // namespace
 
 /// Starts the process in this role if the job defines one. The result comes as a SpawnResult.
@@ -166,49 +171,42 @@ void ServiceManager::main_ended(JobInstance& instance, const ProcessEnd& end) {
   // A post-start or pre-stop process is waited for before the state moves on.
   const bool stays = instance.waits_for_process();
   const auto& limit = instance.job().definition().respawn_limit;
-  const auto blame_end = [&](Cause::Verdict verdict) {
-    blame(instance, Cause::ProcessEnded{instance.title(), ProcessType::Main, end, verdict});
-  };
-  switch (judge_main_end(instance, end)) {
-    case MainEnd::Expected: break;
-    case MainEnd::Normal:
-      blame_end(Cause::Verdict::Finished);
-      set_goal(instance, Goal::Stop);
-      break;
-    case MainEnd::Respawn:
-      blame_end(Cause::Verdict::Respawned);
-      log(Priority::Message, "{} main process ended, respawning", instance.title());
-      if (stays) set_goal(instance, Goal::Respawn);
-      break;
-    case MainEnd::RespawnLimit:
-      log(Priority::Warning, "{} gave up: respawned {} times within {} seconds, job stopped",
-          instance.title(), limit->count, limit->interval_seconds);
-      blame_end(Cause::Verdict::RespawnLimit);
-      fail(instance, {});
-      set_goal(instance, Goal::Stop);
-      break;
-    case MainEnd::Failure:
-      blame_end(Cause::Verdict::Failed);
-      fail(instance, {ProcessType::Main, end.exit_status, end.exit_signal});
-      set_goal(instance, Goal::Stop);
-      break;
+  const auto verdict = judge_main_end(instance, end);
+  if (verdict) {
+    blame(instance, Cause::ProcessEnded{instance.title(), ProcessType::Main, end, *verdict});
+    switch (*verdict) {
+      case Cause::Verdict::Finished: break;
+      case Cause::Verdict::Respawned:
+        log(Priority::Message, "{} main process ended, respawning", instance.title());
+        if (stays) set_goal(instance, Goal::Respawn);
+        break;
+      case Cause::Verdict::RespawnLimit:
+        log(Priority::Warning, "{} gave up: respawned {} times within {} seconds, job stopped",
+            instance.title(), limit->count, limit->interval_seconds);
+        fail(instance, {});
+        break;
+      case Cause::Verdict::Failed:
+        fail(instance, {ProcessType::Main, end.exit_status, end.exit_signal});
+        break;
+    }
+    if (verdict != Cause::Verdict::Respawned) set_goal(instance, Goal::Stop);
   }
   if (!stays) advance(instance);
 }
 
-ServiceManager::MainEnd ServiceManager::judge_main_end(JobInstance& instance,
-                                                       const ProcessEnd& end) {
-  if (instance.goal_ != Goal::Start || instance.restarting_) return MainEnd::Expected;
+/// What the end of main means (2.3); nothing if it was on its way to stop anyway.
+std::optional<Cause::Verdict> ServiceManager::judge_main_end(JobInstance& instance,
+                                                             const ProcessEnd& end) {
+  if (instance.goal_ != Goal::Start || instance.restarting_) return std::nullopt;
 
   const auto& definition = instance.job().definition();
   const bool must_stay = definition.respawn && !definition.task;
-  const bool listed =
-      std::ranges::find(definition.normal_exit, end.encoded()) != definition.normal_exit.end();
-  const bool abnormal = (!end.clean() || must_stay) && !listed;
-  if (!abnormal) return MainEnd::Normal;
-  if (!definition.respawn || session_phase_ != SessionPhase::Up) return MainEnd::Failure;
-  return instance.respawn_limiter_.allow(now_, definition.respawn_limit) ? MainEnd::Respawn
-                                                                         : MainEnd::RespawnLimit;
+  const bool abnormal = (!end.clean() || must_stay) && !is_normal_exit(definition, end);
+  if (!abnormal) return Cause::Verdict::Finished;
+  if (!definition.respawn || session_phase_ != SessionPhase::Up) return Cause::Verdict::Failed;
+  return instance.respawn_limiter_.allow(now_, definition.respawn_limit)
+             ? Cause::Verdict::Respawned
+             : Cause::Verdict::RespawnLimit;
 }
 
 void ServiceManager::main_stopped(JobInstance& instance, int signal) {
@@ -261,12 +259,12 @@ void ServiceManager::blame(JobInstance& instance, Cause::What what) {
 void ServiceManager::log_end(const JobInstance& instance, ProcessType type, pid_t pid,
                              const ProcessEnd& end) {
   const auto& definition = instance.job().definition();
-  const bool listed =
-      std::ranges::find(definition.normal_exit, end.encoded()) != definition.normal_exit.end();
   // The signal that a stop sends is no news.
   const bool asked_for = type == ProcessType::Main && instance.state_ == State::Killed &&
                          end.exit_signal == definition.kill_signal;
-  const auto priority = end.clean() || listed || asked_for ? Priority::Info : Priority::Warning;
+  const auto priority = end.clean() || is_normal_exit(definition, end) || asked_for
+                            ? Priority::Info
+                            : Priority::Warning;
   if (end.exit_status) {
     log(priority, "{} {} process ({}) exited with status {}", instance.title(),
         conf::to_string(type), pid, *end.exit_status);

@@ -103,8 +103,6 @@ class ServiceManager {
   [[nodiscard]] Result<void> check_invariants() const;
 
  private:
-  /// What the end of the main process means (spec/runtime.md 2.3).
-  enum class MainEnd { Expected, Normal, Respawn, RespawnLimit, Failure };
   enum class Release { Success, Failure };
 
   struct SpawnedProcess {
@@ -128,6 +126,7 @@ class ServiceManager {
     TimePoint since{};
     int count = 0;
   };
+
   // service_manager.cc: one turn
   void accept(EmitEvent&& input);
   void accept(JobRequest&& request);
@@ -204,7 +203,8 @@ class ServiceManager {
   [[nodiscard]] bool abandon_retries(JobInstance& instance);
   void process_ended(JobInstance& instance, ProcessType type, const ProcessEnd& end);
   void main_ended(JobInstance& instance, const ProcessEnd& end);
-  [[nodiscard]] MainEnd judge_main_end(JobInstance& instance, const ProcessEnd& end);
+  [[nodiscard]] std::optional<Cause::Verdict> judge_main_end(JobInstance& instance,
+                                                             const ProcessEnd& end);
   void main_stopped(JobInstance& instance, int signal);
   void main_forked(JobInstance& instance, pid_t child);
   void main_executed(JobInstance& instance);
