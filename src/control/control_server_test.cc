@@ -16,39 +16,6 @@ constexpr const char* kUnknownMethod = "org.freedesktop.DBus.Error.UnknownMethod
 const std::string kManager = dbus::kManagerPath;
 const std::string kJobs = dbus::kJobsPath;
 
-auto text(std::string value) {
-  return [value = std::move(value)](sd_bus_message* message) {
-    return sd_bus_message_append(message, "s", value.c_str());
-  };
-}
-
-auto text_list(std::vector<std::string> texts) {
-  return [texts = std::move(texts)](sd_bus_message* message) {
-    sd_bus_message_open_container(message, 'a', "s");
-    for (const auto& one : texts) sd_bus_message_append(message, "s", one.c_str());
-    return sd_bus_message_close_container(message);
-  };
-}
-
-/// Arguments of Job.Start and its like.
-auto environment_and_wait(std::vector<std::string> environment, bool wait) {
-  return [environment = std::move(environment), wait](sd_bus_message* message) {
-    text_list(environment)(message);
-    return sd_bus_message_append(message, "b", wait);
-  };
-}
-
-auto event(std::string name, std::vector<std::string> environment, bool wait) {
-  return [=](sd_bus_message* message) {
-    sd_bus_message_append(message, "s", name.c_str());
-    return environment_and_wait(environment, wait)(message);
-  };
-}
-
-auto flag(bool value) {
-  return [value](sd_bus_message* message) { return sd_bus_message_append(message, "b", value); };
-}
-
 class ControlServerTest : public testing::Test {
  protected:
   std::string manager(const char* member, const BusClient::Append& append = {}) {
@@ -327,7 +294,7 @@ TEST_F(ControlServerTest, EndSessionAnswersAndStopsEverything) {
 
 TEST(ControlServerOfTheSystem, IgnoresEndSession) {
   ControlOptions options;
-  options.mode = ControlOptions::Mode::System;
+  options.mode = ControlOptions::Mode::ProcessOne;
   ServerHarness harness{options};
   BusClient client{harness};
   harness.define("foo", "exec x");

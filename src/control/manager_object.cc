@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "control/arguments.h"
+#include "control/environment_methods.h"
 #include "control/object_path.h"
 #include "control/objects.h"
 #include "control/requests.h"
@@ -24,7 +25,7 @@ int get_job_by_name(sd_bus_message* call, void* userdata, sd_bus_error* error) {
   if (*name == '\0')
     return refuse(error, SD_BUS_ERROR_INVALID_ARGS, "Name may not be empty string");
   const auto* job = service_of(userdata).manager->find_job(name);
-  if (!job) return refuse(error, dbus::kErrorUnknownJob, fmt::format("Unknown job: {}", name));
+  if (!job) return refuse_unknown_job(error, name);
   return sd_bus_reply_method_return(call, "o", job_path(job->name()).c_str());
 }
 
@@ -93,6 +94,21 @@ constexpr sd_bus_vtable kVtable[] = {
     SD_BUS_METHOD_WITH_NAMES("GetJobByName", "s", SD_BUS_PARAM(name), "o", SD_BUS_PARAM(job),
                              get_job_by_name, 0),
     SD_BUS_METHOD_WITH_NAMES("GetAllJobs", "", "", "ao", SD_BUS_PARAM(jobs), get_all_jobs, 0),
+    SD_BUS_METHOD_WITH_NAMES("GetEnv", "ass", SD_BUS_PARAM(job_details) SD_BUS_PARAM(name), "s",
+                             SD_BUS_PARAM(value), get_env, 0),
+    SD_BUS_METHOD_WITH_NAMES("SetEnv", "assb",
+                             SD_BUS_PARAM(job_details) SD_BUS_PARAM(var) SD_BUS_PARAM(replace), "",
+                             "", set_env, 0),
+    SD_BUS_METHOD_WITH_NAMES("SetEnvList", "asasb",
+                             SD_BUS_PARAM(job_details) SD_BUS_PARAM(vars) SD_BUS_PARAM(replace), "",
+                             "", set_env_list, 0),
+    SD_BUS_METHOD_WITH_NAMES("UnsetEnv", "ass", SD_BUS_PARAM(job_details) SD_BUS_PARAM(name), "",
+                             "", unset_env, 0),
+    SD_BUS_METHOD_WITH_NAMES("UnsetEnvList", "asas", SD_BUS_PARAM(job_details) SD_BUS_PARAM(name),
+                             "", "", unset_env_list, 0),
+    SD_BUS_METHOD_WITH_NAMES("ListEnv", "as", SD_BUS_PARAM(job_details), "as", SD_BUS_PARAM(env),
+                             list_env, 0),
+    SD_BUS_METHOD_WITH_NAMES("ResetEnv", "as", SD_BUS_PARAM(job_details), "", "", reset_env, 0),
     SD_BUS_METHOD_WITH_NAMES("EmitEvent", "sasb",
                              SD_BUS_PARAM(name) SD_BUS_PARAM(env) SD_BUS_PARAM(wait), "", "",
                              emit_event, 0),

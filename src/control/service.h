@@ -15,7 +15,12 @@ namespace upkeep::control {
 
 struct ControlOptions {
   enum class Mode {
-    System,  ///< EndSession does nothing (spec/control.md 1.11)
+    /// EndSession does nothing, and nobody changes the job environment (spec/control.md 1.11).
+    ProcessOne,
+    /// A supervisor of the system below another init. EndSession does nothing either. The job
+    /// environment can be changed: that is refused of process 1, which this one is not, and jobs
+    /// in a container have no other way to hand variables on.
+    Supervisor,
     User,
   };
 
