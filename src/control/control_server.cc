@@ -49,7 +49,7 @@ Result<std::unique_ptr<ControlServer>> ControlServer::create(sd_event* loop, Con
 ControlServer::ControlServer(sd_event* loop, ListeningSocket socket, ControlOptions options,
                              ControlHooks hooks)
     : loop_(loop),
-      service_{std::move(options), std::move(hooks), nullptr, {}},
+      service_{.options = std::move(options), .hooks = std::move(hooks)},
       context_{loop, new_server_id(), service_,
                [this](Peer::Id id, std::string_view reason) { peer_ended(id, reason); }},
       socket_(std::move(socket)) {}

@@ -23,7 +23,8 @@ class PendingReplies {
   /// More calls of one connection than this are refused: a real client waits for a few.
   static constexpr std::size_t kMaxForOneConnection = 1024;
 
-  /// Keeps `call` until answer() or forget(); nothing if its connection has too many already.
+  /// Keeps what a reply to `call` needs until answer() or forget(); nothing if its connection has
+  /// too many already.
   [[nodiscard]] std::optional<core::RequestId> add(sd_bus_message* call, Answer answer);
 
   void answer(core::RequestId id, const core::Reply& reply);

@@ -47,7 +47,7 @@ class ObedientPlatform final : public core::Platform {
 
   std::deque<core::Input> inputs;
   std::vector<int> signals;
-  std::vector<core::SpawnRequest> spawned;
+  std::deque<core::SpawnRequest> spawned;
 
  private:
   pid_t next_pid_ = 1000;

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "control/event_files.h"
 #include "control/pending_replies.h"
 #include "core/input.h"
 #include "core/service_manager.h"
@@ -49,7 +50,8 @@ struct Service {
   ControlOptions options;
   ControlHooks hooks;
   const core::ServiceManager* manager = nullptr;  ///< set before the first call
-  PendingReplies pending;
+  PendingReplies pending = {};
+  EventFiles event_files = {};
 };
 
 /// The Service behind a handler's userdata.
