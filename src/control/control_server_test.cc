@@ -109,6 +109,48 @@ TEST_F(ControlServerTest, InstanceNamesComeFromTheEnvironment) {
   EXPECT_EQ(client.get(kJobs + "/foo/a_20b", dbus::kInstanceInterface, "name"), "ok a b");
 }
 
+TEST_F(ControlServerTest, InstancesOfManyAlphabetsHavePathsOfTheirOwn) {
+  harness.define("foo", "instance $N\nexec x");
+  const auto path = kJobs + "/foo";
+  const auto start = [&](const char* name) {
+    return job("foo", "Start", environment_and_wait({fmt::format("N={}", name)}, true));
+  };
+  EXPECT_EQ(start("ä"), "ok " + path + "/_ff_ff");
+  EXPECT_EQ(start("ö"), "ok " + path + "/_c3_b6");
+  EXPECT_EQ(job("foo", "GetAllInstances"), "ok [ " + path + "/_ff_ff " + path + "/_c3_b6 ]");
+  EXPECT_EQ(job("foo", "GetInstance", text_list({"N=ö"})), "ok " + path + "/_c3_b6");
+  EXPECT_EQ(job("foo", "GetInstanceByName", text("ä")), "ok " + path + "/_ff_ff");
+  const auto name_at = [&](const char* element) {
+    return client.get(path + "/" + element, dbus::kInstanceInterface, "name");
+  };
+  EXPECT_EQ(name_at("_ff_ff"), "ok ä");
+  EXPECT_EQ(name_at("_c3_a4"), "ok ä");
+  EXPECT_EQ(name_at("_c3_b6"), "ok ö");
+  const auto children = client.call(path, "org.freedesktop.DBus.Introspectable", "Introspect");
+  EXPECT_NE(children.find("<node name=\"_ff_ff\"/>"), std::string::npos);
+  EXPECT_NE(children.find("<node name=\"_c3_b6\"/>"), std::string::npos);
+
+  EXPECT_EQ(instance("foo/_c3_a4", "Stop", flag(true)), "ok");
+  EXPECT_EQ(name_at("_c3_b6"), "ok ö");
+  EXPECT_EQ(job("foo", "GetAllInstances"), "ok [ " + path + "/_c3_b6 ]");
+  EXPECT_EQ(start("ü"), "ok " + path + "/_ff_ff");
+  client.process();
+  EXPECT_EQ(std::ranges::count(client.signals, path + " InstanceAdded " + path + "/_c3_b6"), 1);
+  EXPECT_EQ(std::ranges::count(client.signals, path + " InstanceRemoved " + path + "/_ff_ff"), 1);
+}
+
+TEST_F(ControlServerTest, AJobThatGoesWithItsLastInstanceFreesItsPath) {
+  const auto path = kJobs + "/foo";
+  for (const char* name : {"ä", "ö"}) {
+    harness.define("foo", "instance $N\nexec x");
+    EXPECT_EQ(job("foo", "Start", environment_and_wait({fmt::format("N={}", name)}, true)),
+              "ok " + path + "/_ff_ff");
+    harness.handle(core::ConfChange{core::JobUndefined{"foo"}});
+    EXPECT_EQ(instance("foo/_ff_ff", "Stop", flag(true)), "ok");
+    ASSERT_EQ(harness.manager->find_job("foo"), nullptr);
+  }
+}
+
 TEST_F(ControlServerTest, EnvironmentIsBounded) {
   const auto huge = std::string(kMaxEnvironmentBytes, 'x');
   EXPECT_EQ(manager("EmitEvent", event("e", {"A=" + huge}, false)),

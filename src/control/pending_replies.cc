@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "control/errors.h"
-#include "control/object_path.h"
 
 namespace upkeep::control {
 namespace {
@@ -40,7 +39,8 @@ std::optional<core::RequestId> PendingReplies::add(sd_bus_message* call, Answer 
   return last_;
 }
 
-void PendingReplies::answer(core::RequestId id, const core::Reply& reply) {
+void PendingReplies::answer(core::RequestId id, const core::Reply& reply,
+                            const InstancePaths& paths) {
   const auto found = calls_.find(id);
   if (found == calls_.end()) return;  // the caller has gone
   const Call call = std::move(found->second);
@@ -52,7 +52,7 @@ void PendingReplies::answer(core::RequestId id, const core::Reply& reply) {
   if (!reply) {
     send_error(call.message.get(), reply.error());
   } else if (call.answer == Answer::InstancePath) {
-    const auto path = instance_path(reply->job.name, reply->instance);
+    const auto path = paths.path(reply->job.name, reply->instance);
     sd_bus_reply_method_return(call.message.get(), "o", path.c_str());
   } else {
     sd_bus_reply_method_return(call.message.get(), "");

@@ -8,6 +8,7 @@
 
 #include <systemd/sd-bus.h>
 
+#include "control/object_path.h"
 #include "core/reply.h"
 #include "core/types.h"
 #include "dbus/handles.h"
@@ -27,7 +28,7 @@ class PendingReplies {
   /// too many already.
   [[nodiscard]] std::optional<core::RequestId> add(sd_bus_message* call, Answer answer);
 
-  void answer(core::RequestId id, const core::Reply& reply);
+  void answer(core::RequestId id, const core::Reply& reply, const InstancePaths& paths);
 
   /// The connection has gone, and nobody waits for its replies. Returns whose they were.
   std::vector<core::RequestId> forget(sd_bus* connection);

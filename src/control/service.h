@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "control/event_files.h"
+#include "control/object_path.h"
 #include "control/pending_replies.h"
 #include "core/input.h"
 #include "core/service_manager.h"
@@ -52,6 +53,7 @@ struct Service {
   const core::ServiceManager* manager = nullptr;  ///< set before the first call
   PendingReplies pending = {};
   EventFiles event_files = {};
+  InstancePaths paths = {};
 };
 
 /// The Service behind a handler's userdata.
