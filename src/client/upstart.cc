@@ -22,6 +22,11 @@ int append_texts(sd_bus_message* call, const std::vector<std::string>& texts) {
   return result < 0 ? result : sd_bus_message_close_container(call);
 }
 
+int append_owner(sd_bus_message* call, const EnvironmentOwner& owner) {
+  return append_texts(
+      call, owner ? std::vector{owner->job, owner->instance} : std::vector<std::string>{});
+}
+
 int append_wait(sd_bus_message* call, Wait wait) {
   return sd_bus_message_append(call, "b", wait == Wait::Yes ? 1 : 0);
 }
@@ -155,12 +160,11 @@ int read_configuration(sd_bus_message* reply, JobConfiguration& job) {
 }  // namespace
 
 Outcome<std::string> Upstart::job(const std::string& name) {
-  return text_of(
-      connection_.call(dbus::kManagerPath, dbus::kManagerInterface, "GetJobByName", text(name)));
+  return text_of(call_manager("GetJobByName", text(name)));
 }
 
 Outcome<std::vector<std::string>> Upstart::jobs() {
-  return paths_of(connection_.call(dbus::kManagerPath, dbus::kManagerInterface, "GetAllJobs"));
+  return paths_of(call_manager("GetAllJobs"));
 }
 
 Outcome<std::string> Upstart::job_name(const std::string& job) {
@@ -237,16 +241,50 @@ Outcome<void> Upstart::reload_instance(const std::string& instance) {
 }
 
 Outcome<void> Upstart::emit(const std::string& event, const Environment& environment, Wait wait) {
-  return nothing_of(connection_.call(
-      dbus::kManagerPath, dbus::kManagerInterface, "EmitEvent", [&](sd_bus_message* call) {
-        const int result = text(event)(call);
-        return result < 0 ? result : environment_and_wait(environment, wait)(call);
-      }));
+  return nothing_of(call_manager("EmitEvent", [&](sd_bus_message* call) {
+    const int result = text(event)(call);
+    return result < 0 ? result : environment_and_wait(environment, wait)(call);
+  }));
+}
+
+Outcome<std::string> Upstart::get_environment(const EnvironmentOwner& owner,
+                                              const std::string& name) {
+  return text_of(call_manager("GetEnv", [&](sd_bus_message* call) {
+    const int result = append_owner(call, owner);
+    return result < 0 ? result : text(name)(call);
+  }));
+}
+
+Outcome<Environment> Upstart::list_environment(const EnvironmentOwner& owner) {
+  return value_of<Environment>(
+      call_manager("ListEnv", [&](sd_bus_message* call) { return append_owner(call, owner); }),
+      [](sd_bus_message* reply, Environment& variables) { return read(reply, variables); });
+}
+
+Outcome<void> Upstart::set_environment(const EnvironmentOwner& owner, const Environment& variables,
+                                       bool replace) {
+  return nothing_of(call_manager("SetEnvList", [&](sd_bus_message* call) {
+    int result = append_owner(call, owner);
+    if (result >= 0) result = append_texts(call, variables);
+    return result < 0 ? result : sd_bus_message_append(call, "b", replace ? 1 : 0);
+  }));
+}
+
+Outcome<void> Upstart::unset_environment(const EnvironmentOwner& owner,
+                                         const std::vector<std::string>& names) {
+  return nothing_of(call_manager("UnsetEnvList", [&](sd_bus_message* call) {
+    const int result = append_owner(call, owner);
+    return result < 0 ? result : append_texts(call, names);
+  }));
+}
+
+Outcome<void> Upstart::reset_environment(const EnvironmentOwner& owner) {
+  return nothing_of(
+      call_manager("ResetEnv", [&](sd_bus_message* call) { return append_owner(call, owner); }));
 }
 
 Outcome<void> Upstart::reload_configuration() {
-  return nothing_of(
-      connection_.call(dbus::kManagerPath, dbus::kManagerInterface, "ReloadConfiguration"));
+  return nothing_of(call_manager("ReloadConfiguration"));
 }
 
 Outcome<std::string> Upstart::version() {
@@ -263,6 +301,10 @@ Outcome<void> Upstart::set_log_priority(const std::string& priority) {
         return sd_bus_message_append(call, "ssv", dbus::kManagerInterface, "log_priority", "s",
                                      priority.c_str());
       }));
+}
+
+Outcome<dbus::Message> Upstart::call_manager(const char* method, const Append& append) {
+  return connection_.call(dbus::kManagerPath, dbus::kManagerInterface, method, append);
 }
 
 Outcome<std::string> Upstart::property(const std::string& path, const char* interface,

@@ -1,6 +1,7 @@
 // The manager as a program sees it: one function for each method (spec/control.md 1.4 to 1.6).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,15 @@ struct JobConfiguration {
   Condition stop_on;
 };
 
+/// An instance by its names, as the processes of jobs know themselves.
+struct InstanceName {
+  std::string job;
+  std::string instance;
+};
+
+/// Whose variables a call is about: one instance, or nothing for the table of all jobs.
+using EnvironmentOwner = std::optional<InstanceName>;
+
 /// Jobs and instances are named by their object paths, as the functions return them.
 class Upstart {
  public:
@@ -63,12 +73,24 @@ class Upstart {
   Outcome<void> reload_instance(const std::string& instance);
 
   Outcome<void> emit(const std::string& event, const Environment& environment, Wait wait);
+
+  Outcome<std::string> get_environment(const EnvironmentOwner& owner, const std::string& name);
+  Outcome<Environment> list_environment(const EnvironmentOwner& owner);
+  /// Without `replace`, variables that are set keep their values.
+  Outcome<void> set_environment(const EnvironmentOwner& owner, const Environment& variables,
+                                bool replace);
+  Outcome<void> unset_environment(const EnvironmentOwner& owner,
+                                  const std::vector<std::string>& names);
+  Outcome<void> reset_environment(const EnvironmentOwner& owner);
+
   Outcome<void> reload_configuration();
   Outcome<std::string> version();
   Outcome<std::string> log_priority();
   Outcome<void> set_log_priority(const std::string& priority);
 
  private:
+  /// A method of the manager.
+  Outcome<dbus::Message> call_manager(const char* method, const Connection::Append& append = {});
   Outcome<std::string> property(const std::string& path, const char* interface, const char* name);
 
   Connection connection_;

@@ -82,6 +82,27 @@ TEST_F(UpstartTest, ReadsConditions) {
   EXPECT_EQ(configuration.stop_on, (Condition{{"d"}}));
 }
 
+TEST_F(UpstartTest, ReadsAndChangesTheJobEnvironment) {
+  auto upstart = connect();
+  const EnvironmentOwner all;
+  EXPECT_EQ(upstart.list_environment(all).value(), Environment{});
+  EXPECT_TRUE(upstart.set_environment(all, {"A=1", "B"}, true));
+  EXPECT_TRUE(upstart.set_environment(all, {"A=2", "C=3"}, false));
+  EXPECT_EQ(upstart.list_environment(all).value(), (Environment{"A=1", "B=", "C=3"}));
+  EXPECT_EQ(upstart.get_environment(all, "A").value(), "1");
+  EXPECT_TRUE(upstart.unset_environment(all, {"A", "C"}));
+  EXPECT_EQ(upstart.get_environment(all, "A").error().message, "No such variable: A");
+
+  ASSERT_TRUE(upstart.start(upstart.job("foo").value(), {"N=i"}, Wait::Yes));
+  const EnvironmentOwner one = InstanceName{"foo", "i"};
+  EXPECT_TRUE(upstart.set_environment(one, {"OWN=x"}, true));
+  EXPECT_EQ(upstart.list_environment(one).value(), (Environment{"B=", "N=i", "OWN=x"}));
+  EXPECT_TRUE(upstart.reset_environment(one));
+  EXPECT_EQ(upstart.list_environment(one).value(), (Environment{"B=", "N="}));
+  EXPECT_EQ(upstart.reset_environment(InstanceName{"foo", "j"}).error().message,
+            "Unknown instance: j of job foo");
+}
+
 TEST_F(UpstartTest, ErrorsCarryNameAndMessage) {
   auto upstart = connect();
   const auto unknown = upstart.job("nosuch");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,7 +25,15 @@ inline constexpr std::size_t kMaxEventNameBytes = 64U << 10;
 [[nodiscard]] int read_environment(sd_bus_message* call, Environment& environment,
                                    sd_bus_error* error);
 
-/// Reads a `b`.
+/// The same for any `as`; `title` begins the message about one that is too large.
+[[nodiscard]] int read_texts(sd_bus_message* call, std::string_view title,
+                             std::vector<std::string>& texts, sd_bus_error* error);
+
+/// Reads an `s`.
+[[nodiscard]] int read_text(sd_bus_message* call, std::string& text);
+
+/// Read a `b`.
+[[nodiscard]] int read_flag(sd_bus_message* call, bool& flag);
 [[nodiscard]] int read_wait(sd_bus_message* call, core::Wait& wait);
 
 /// The following append to a message under construction; below 0: it cannot be built.
@@ -33,6 +42,10 @@ inline constexpr std::size_t kMaxEventNameBytes = 64U << 10;
 
 /// As `aas`, in reverse Polish order (spec/control.md 1.5). No condition is an empty array.
 [[nodiscard]] int append_condition(sd_bus_message* message, const conf::EventExpression* condition);
+
+/// Answers with what `append` puts into the reply; below 0: it cannot be built.
+[[nodiscard]] int reply_with(sd_bus_message* call,
+                             const std::function<int(sd_bus_message*)>& append);
 
 /// Answers with an `ao`.
 [[nodiscard]] int reply_object_paths(sd_bus_message* call, const std::vector<std::string>& paths);

@@ -49,7 +49,7 @@ Result<std::unique_ptr<ControlServer>> ControlServer::create(sd_event* loop, Con
 ControlServer::ControlServer(sd_event* loop, ListeningSocket socket, ControlOptions options,
                              ControlHooks hooks)
     : loop_(loop),
-      service_{std::move(options), std::move(hooks), nullptr, {}},
+      service_{.options = std::move(options), .hooks = std::move(hooks)},
       context_{loop, new_server_id(), service_,
                [this](Peer::Id id, std::string_view reason) { peer_ended(id, reason); }},
       socket_(std::move(socket)) {}
@@ -209,10 +209,18 @@ void ControlServer::announce_path(const char* path, const char* interface, const
   });
 }
 
+/// A signal of the job about one of its instances.
+void ControlServer::announce_of_job(const core::JobInstance& instance, const char* member) {
+  if (peers_.empty()) return;
+  const auto& job = instance.job().name();
+  announce_path(job_path(job).c_str(), dbus::kJobInterface, member,
+                service_.paths.path(job, instance.name()));
+}
+
 void ControlServer::announce_instance(const core::JobInstance& instance, const char* member,
                                       const Append& append) {
   if (peers_.empty()) return;
-  const auto path = instance_path(instance.job().name(), instance.name());
+  const auto path = service_.paths.path(instance.job().name(), instance.name());
   announce(path.c_str(), dbus::kInstanceInterface, member, path.size(), append);
 }
 
@@ -222,22 +230,20 @@ void ControlServer::job_added(const core::JobClass& job) {
 }
 
 void ControlServer::job_removed(const core::JobClass& job) {
+  // Its last instance may have gone with it, without a word of its own.
+  service_.paths.remove_all(job.name());
   if (peers_.empty()) return;
   announce_path(dbus::kManagerPath, dbus::kManagerInterface, "JobRemoved", job_path(job.name()));
 }
 
 void ControlServer::instance_added(const core::JobInstance& instance) {
-  if (peers_.empty()) return;
-  const auto& job = instance.job().name();
-  announce_path(job_path(job).c_str(), dbus::kJobInterface, "InstanceAdded",
-                instance_path(job, instance.name()));
+  service_.paths.add(instance.job().name(), instance.name());
+  announce_of_job(instance, "InstanceAdded");
 }
 
 void ControlServer::instance_removed(const core::JobInstance& instance) {
-  if (peers_.empty()) return;
-  const auto& job = instance.job().name();
-  announce_path(job_path(job).c_str(), dbus::kJobInterface, "InstanceRemoved",
-                instance_path(job, instance.name()));
+  announce_of_job(instance, "InstanceRemoved");
+  service_.paths.remove(instance.job().name(), instance.name());
 }
 
 void ControlServer::goal_changed(const core::JobInstance& instance) {
@@ -270,7 +276,7 @@ void ControlServer::event_emitted(const core::Event& event) {
 }
 
 void ControlServer::replied(core::RequestId id, const core::Reply& reply) {
-  service_.pending.answer(id, reply);
+  service_.pending.answer(id, reply, service_.paths);
 }
 
 }  // namespace upkeep::control

@@ -69,6 +69,7 @@ class ControlServer final : public core::Observer {
                 const Append& append);
   void announce_path(const char* path, const char* interface, const char* member,
                      const std::string& object);
+  void announce_of_job(const core::JobInstance& instance, const char* member);
   void announce_instance(const core::JobInstance& instance, const char* member,
                          const Append& append);
 

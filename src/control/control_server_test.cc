@@ -16,39 +16,6 @@ constexpr const char* kUnknownMethod = "org.freedesktop.DBus.Error.UnknownMethod
 const std::string kManager = dbus::kManagerPath;
 const std::string kJobs = dbus::kJobsPath;
 
-auto text(std::string value) {
-  return [value = std::move(value)](sd_bus_message* message) {
-    return sd_bus_message_append(message, "s", value.c_str());
-  };
-}
-
-auto text_list(std::vector<std::string> texts) {
-  return [texts = std::move(texts)](sd_bus_message* message) {
-    sd_bus_message_open_container(message, 'a', "s");
-    for (const auto& one : texts) sd_bus_message_append(message, "s", one.c_str());
-    return sd_bus_message_close_container(message);
-  };
-}
-
-/// Arguments of Job.Start and its like.
-auto environment_and_wait(std::vector<std::string> environment, bool wait) {
-  return [environment = std::move(environment), wait](sd_bus_message* message) {
-    text_list(environment)(message);
-    return sd_bus_message_append(message, "b", wait);
-  };
-}
-
-auto event(std::string name, std::vector<std::string> environment, bool wait) {
-  return [=](sd_bus_message* message) {
-    sd_bus_message_append(message, "s", name.c_str());
-    return environment_and_wait(environment, wait)(message);
-  };
-}
-
-auto flag(bool value) {
-  return [value](sd_bus_message* message) { return sd_bus_message_append(message, "b", value); };
-}
-
 class ControlServerTest : public testing::Test {
  protected:
   std::string manager(const char* member, const BusClient::Append& append = {}) {
@@ -140,6 +107,48 @@ TEST_F(ControlServerTest, InstanceNamesComeFromTheEnvironment) {
   EXPECT_EQ(job("foo", "Start", environment_and_wait({"N=a b"}, false)),
             "ok " + kJobs + "/foo/a_20b");
   EXPECT_EQ(client.get(kJobs + "/foo/a_20b", dbus::kInstanceInterface, "name"), "ok a b");
+}
+
+TEST_F(ControlServerTest, InstancesOfManyAlphabetsHavePathsOfTheirOwn) {
+  harness.define("foo", "instance $N\nexec x");
+  const auto path = kJobs + "/foo";
+  const auto start = [&](const char* name) {
+    return job("foo", "Start", environment_and_wait({fmt::format("N={}", name)}, true));
+  };
+  EXPECT_EQ(start("ä"), "ok " + path + "/_ff_ff");
+  EXPECT_EQ(start("ö"), "ok " + path + "/_c3_b6");
+  EXPECT_EQ(job("foo", "GetAllInstances"), "ok [ " + path + "/_ff_ff " + path + "/_c3_b6 ]");
+  EXPECT_EQ(job("foo", "GetInstance", text_list({"N=ö"})), "ok " + path + "/_c3_b6");
+  EXPECT_EQ(job("foo", "GetInstanceByName", text("ä")), "ok " + path + "/_ff_ff");
+  const auto name_at = [&](const char* element) {
+    return client.get(path + "/" + element, dbus::kInstanceInterface, "name");
+  };
+  EXPECT_EQ(name_at("_ff_ff"), "ok ä");
+  EXPECT_EQ(name_at("_c3_a4"), "ok ä");
+  EXPECT_EQ(name_at("_c3_b6"), "ok ö");
+  const auto children = client.call(path, "org.freedesktop.DBus.Introspectable", "Introspect");
+  EXPECT_NE(children.find("<node name=\"_ff_ff\"/>"), std::string::npos);
+  EXPECT_NE(children.find("<node name=\"_c3_b6\"/>"), std::string::npos);
+
+  EXPECT_EQ(instance("foo/_c3_a4", "Stop", flag(true)), "ok");
+  EXPECT_EQ(name_at("_c3_b6"), "ok ö");
+  EXPECT_EQ(job("foo", "GetAllInstances"), "ok [ " + path + "/_c3_b6 ]");
+  EXPECT_EQ(start("ü"), "ok " + path + "/_ff_ff");
+  client.process();
+  EXPECT_EQ(std::ranges::count(client.signals, path + " InstanceAdded " + path + "/_c3_b6"), 1);
+  EXPECT_EQ(std::ranges::count(client.signals, path + " InstanceRemoved " + path + "/_ff_ff"), 1);
+}
+
+TEST_F(ControlServerTest, AJobThatGoesWithItsLastInstanceFreesItsPath) {
+  const auto path = kJobs + "/foo";
+  for (const char* name : {"ä", "ö"}) {
+    harness.define("foo", "instance $N\nexec x");
+    EXPECT_EQ(job("foo", "Start", environment_and_wait({fmt::format("N={}", name)}, true)),
+              "ok " + path + "/_ff_ff");
+    harness.handle(core::ConfChange{core::JobUndefined{"foo"}});
+    EXPECT_EQ(instance("foo/_ff_ff", "Stop", flag(true)), "ok");
+    ASSERT_EQ(harness.manager->find_job("foo"), nullptr);
+  }
 }
 
 TEST_F(ControlServerTest, EnvironmentIsBounded) {
@@ -329,7 +338,7 @@ TEST_F(ControlServerTest, EndSessionAnswersAndStopsEverything) {
 
 TEST(ControlServerOfTheSystem, IgnoresEndSession) {
   ControlOptions options;
-  options.mode = ControlOptions::Mode::System;
+  options.mode = ControlOptions::Mode::ProcessOne;
   ServerHarness harness{options};
   BusClient client{harness};
   harness.define("foo", "exec x");

@@ -1,5 +1,7 @@
 #include "control/errors.h"
 
+#include <fmt/format.h>
+
 #include "control/wire_text.h"
 #include "dbus/names.h"
 
@@ -28,6 +30,10 @@ int refuse(sd_bus_error* error, const char* name, std::string_view message) {
 
 int refuse(sd_bus_error* error, const core::RequestError& reason) {
   return refuse(error, error_name(reason.code), reason.message);
+}
+
+int refuse_unknown_job(sd_bus_error* error, std::string_view name) {
+  return refuse(error, dbus::kErrorUnknownJob, fmt::format("Unknown job: {}", name));
 }
 
 void send_error(sd_bus_message* call, const core::RequestError& reason) {

@@ -16,6 +16,8 @@ namespace upkeep::control {
 [[nodiscard]] int refuse(sd_bus_error* error, const char* name, std::string_view message);
 [[nodiscard]] int refuse(sd_bus_error* error, const core::RequestError& reason);
 
+[[nodiscard]] int refuse_unknown_job(sd_bus_error* error, std::string_view name);
+
 /// Answers `call` with an error at a later time.
 void send_error(sd_bus_message* call, const core::RequestError& reason);
 

@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "control/arguments.h"
-#include "control/object_path.h"
 #include "control/objects.h"
 #include "control/requests.h"
 #include "dbus/names.h"
@@ -14,12 +13,12 @@
 namespace upkeep::control {
 namespace {
 
-int reply_with_instance(sd_bus_message* call, const core::JobClass& job, const std::string& name,
-                        sd_bus_error* error) {
+int reply_with_instance(sd_bus_message* call, const Service& service, const core::JobClass& job,
+                        const std::string& name, sd_bus_error* error) {
   if (!job.find_instance(name)) {
     return refuse(error, dbus::kErrorUnknownInstance, fmt::format("Unknown instance: {}", name));
   }
-  return sd_bus_reply_method_return(call, "o", instance_path(job.name(), name).c_str());
+  return sd_bus_reply_method_return(call, "o", service.paths.path(job.name(), name).c_str());
 }
 
 int get_instance(sd_bus_message* call, void* userdata, sd_bus_error* error) {
@@ -29,21 +28,23 @@ int get_instance(sd_bus_message* call, void* userdata, sd_bus_error* error) {
   const auto& job = job_at(service, sd_bus_message_get_path(call));
   const auto name = service.manager->instance_name(job, environment, true);
   if (!name) return refuse(error, name.error());
-  return reply_with_instance(call, job, *name, error);
+  return reply_with_instance(call, service, job, *name, error);
 }
 
 int get_instance_by_name(sd_bus_message* call, void* userdata, sd_bus_error* error) {
   const char* name = nullptr;
   if (const int result = sd_bus_message_read_basic(call, 's', &name); result < 0) return result;
-  const auto& job = job_at(service_of(userdata), sd_bus_message_get_path(call));
-  return reply_with_instance(call, job, name, error);
+  const auto& service = service_of(userdata);
+  const auto& job = job_at(service, sd_bus_message_get_path(call));
+  return reply_with_instance(call, service, job, name, error);
 }
 
 int get_all_instances(sd_bus_message* call, void* userdata, sd_bus_error*) {
-  const auto& job = job_at(service_of(userdata), sd_bus_message_get_path(call));
+  const auto& service = service_of(userdata);
+  const auto& job = job_at(service, sd_bus_message_get_path(call));
   std::vector<std::string> paths;
   for (const auto& [name, instance] : job.instances()) {
-    paths.push_back(instance_path(job.name(), name));
+    paths.push_back(service.paths.path(job.name(), name));
   }
   return reply_object_paths(call, paths);
 }

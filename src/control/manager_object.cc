@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "control/arguments.h"
+#include "control/environment_methods.h"
 #include "control/object_path.h"
 #include "control/objects.h"
 #include "control/requests.h"
@@ -24,7 +25,7 @@ int get_job_by_name(sd_bus_message* call, void* userdata, sd_bus_error* error) {
   if (*name == '\0')
     return refuse(error, SD_BUS_ERROR_INVALID_ARGS, "Name may not be empty string");
   const auto* job = service_of(userdata).manager->find_job(name);
-  if (!job) return refuse(error, dbus::kErrorUnknownJob, fmt::format("Unknown job: {}", name));
+  if (!job) return refuse_unknown_job(error, name);
   return sd_bus_reply_method_return(call, "o", job_path(job->name()).c_str());
 }
 
@@ -36,10 +37,12 @@ int get_all_jobs(sd_bus_message* call, void* userdata, sd_bus_error*) {
   return reply_object_paths(call, paths);
 }
 
-int emit_event(sd_bus_message* call, void* userdata, sd_bus_error* error) {
+/// EmitEvent, or EmitEventWithFile.
+int emit(sd_bus_message* call, Service& service, sd_bus_error* error, bool with_file) {
   const char* name = nullptr;
   Environment environment;
   core::Wait wait{};
+  int descriptor = -1;  // of the message, which closes it
   int result = sd_bus_message_read_basic(call, 's', &name);
   if (result >= 0 && std::string_view{name}.size() > kMaxEventNameBytes) {
     return refuse(error, SD_BUS_ERROR_INVALID_ARGS,
@@ -47,11 +50,28 @@ int emit_event(sd_bus_message* call, void* userdata, sd_bus_error* error) {
   }
   if (result >= 0) result = read_environment(call, environment, error);
   if (result >= 0) result = read_wait(call, wait);
+  if (result >= 0 && with_file) {
+    result = sd_bus_message_read_basic(call, SD_BUS_TYPE_UNIX_FD, &descriptor);
+  }
   if (result < 0) return result;
-  return submit(
-      service_of(userdata), call, error, PendingReplies::Answer::Nothing, [&](core::RequestId id) {
-        return core::EmitEvent{name, std::move(environment), id, wait, requester_of(call)};
-      });
+  std::shared_ptr<const core::EventFile> file;
+  if (with_file) {
+    auto kept = service.event_files.keep(descriptor);
+    if (!kept) return refuse(error, SD_BUS_ERROR_LIMITS_EXCEEDED, kept.error().message);
+    file = *std::move(kept);
+  }
+  return submit(service, call, error, PendingReplies::Answer::Nothing, [&](core::RequestId id) {
+    return core::EmitEvent{name, std::move(environment), id,
+                           wait, requester_of(call),     std::move(file)};
+  });
+}
+
+int emit_event(sd_bus_message* call, void* userdata, sd_bus_error* error) {
+  return emit(call, service_of(userdata), error, false);
+}
+
+int emit_event_with_file(sd_bus_message* call, void* userdata, sd_bus_error* error) {
+  return emit(call, service_of(userdata), error, true);
 }
 
 /// Answers first: there may be no later.
@@ -93,9 +113,28 @@ constexpr sd_bus_vtable kVtable[] = {
     SD_BUS_METHOD_WITH_NAMES("GetJobByName", "s", SD_BUS_PARAM(name), "o", SD_BUS_PARAM(job),
                              get_job_by_name, 0),
     SD_BUS_METHOD_WITH_NAMES("GetAllJobs", "", "", "ao", SD_BUS_PARAM(jobs), get_all_jobs, 0),
+    SD_BUS_METHOD_WITH_NAMES("GetEnv", "ass", SD_BUS_PARAM(job_details) SD_BUS_PARAM(name), "s",
+                             SD_BUS_PARAM(value), get_env, 0),
+    SD_BUS_METHOD_WITH_NAMES("SetEnv", "assb",
+                             SD_BUS_PARAM(job_details) SD_BUS_PARAM(var) SD_BUS_PARAM(replace), "",
+                             "", set_env, 0),
+    SD_BUS_METHOD_WITH_NAMES("SetEnvList", "asasb",
+                             SD_BUS_PARAM(job_details) SD_BUS_PARAM(vars) SD_BUS_PARAM(replace), "",
+                             "", set_env_list, 0),
+    SD_BUS_METHOD_WITH_NAMES("UnsetEnv", "ass", SD_BUS_PARAM(job_details) SD_BUS_PARAM(name), "",
+                             "", unset_env, 0),
+    SD_BUS_METHOD_WITH_NAMES("UnsetEnvList", "asas", SD_BUS_PARAM(job_details) SD_BUS_PARAM(name),
+                             "", "", unset_env_list, 0),
+    SD_BUS_METHOD_WITH_NAMES("ListEnv", "as", SD_BUS_PARAM(job_details), "as", SD_BUS_PARAM(env),
+                             list_env, 0),
+    SD_BUS_METHOD_WITH_NAMES("ResetEnv", "as", SD_BUS_PARAM(job_details), "", "", reset_env, 0),
     SD_BUS_METHOD_WITH_NAMES("EmitEvent", "sasb",
                              SD_BUS_PARAM(name) SD_BUS_PARAM(env) SD_BUS_PARAM(wait), "", "",
                              emit_event, 0),
+    SD_BUS_METHOD_WITH_NAMES("EmitEventWithFile", "sasbh",
+                             SD_BUS_PARAM(name) SD_BUS_PARAM(env) SD_BUS_PARAM(wait)
+                                 SD_BUS_PARAM(file),
+                             "", "", emit_event_with_file, 0),
     SD_BUS_METHOD("EndSession", "", "", end_session, 0),
     SD_BUS_SIGNAL_WITH_NAMES("JobAdded", "o", SD_BUS_PARAM(job), 0),
     SD_BUS_SIGNAL_WITH_NAMES("JobRemoved", "o", SD_BUS_PARAM(job), 0),

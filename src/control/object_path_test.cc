@@ -28,9 +28,10 @@ TEST(ObjectPath, RefusesWhatItWouldNotWrite) {
 TEST(ObjectPath, NamesJobsAndInstances) {
   EXPECT_EQ(job_path("sub/x.y"), "/com/ubuntu/Upstart/jobs/sub_2fx_2ey");
   EXPECT_EQ(instance_path("foo", ""), "/com/ubuntu/Upstart/jobs/foo/_");
-  EXPECT_EQ(parse_object_path("/com/ubuntu/Upstart/jobs/foo"), (ObjectName{"foo", std::nullopt}));
-  EXPECT_EQ(parse_object_path("/com/ubuntu/Upstart/jobs/foo/_"), (ObjectName{"foo", ""}));
-  EXPECT_EQ(parse_object_path("/com/ubuntu/Upstart/jobs/a_2fb/_5f"), (ObjectName{"a/b", "_"}));
+  EXPECT_EQ(InstancePaths{}.parse("/com/ubuntu/Upstart/jobs/foo"),
+            (ObjectName{"foo", std::nullopt}));
+  EXPECT_EQ(InstancePaths{}.parse("/com/ubuntu/Upstart/jobs/foo/_"), (ObjectName{"foo", ""}));
+  EXPECT_EQ(InstancePaths{}.parse("/com/ubuntu/Upstart/jobs/a_2fb/_5f"), (ObjectName{"a/b", "_"}));
 }
 
 TEST(ObjectPath, OtherPathsNameNothing) {
@@ -38,8 +39,46 @@ TEST(ObjectPath, OtherPathsNameNothing) {
        {"/", "/com/ubuntu/Upstart", "/com/ubuntu/Upstart/jobs", "/com/ubuntu/Upstart/jobs/",
         "/com/ubuntu/Upstart/jobsfoo", "/com/ubuntu/Upstart/jobs/a/b/c",
         "/com/ubuntu/Upstart/jobs//b", "/com/ubuntu/Upstart/jobs/a/"}) {
-    EXPECT_EQ(parse_object_path(bad), std::nullopt) << bad;
+    EXPECT_EQ(InstancePaths{}.parse(bad), std::nullopt) << bad;
   }
+}
+
+TEST(InstancePaths, AreUpstartsUnlessAnotherInstanceHasThatPath) {
+  const std::string job = "/com/ubuntu/Upstart/jobs/foo/";
+  InstancePaths paths;
+  paths.add("foo", "a\xC3\xA4");
+  paths.add("foo", "a\xC3\xB6");
+  paths.add("bar", "a\xC3\xB6");
+  EXPECT_EQ(paths.path("foo", "a\xC3\xA4"), job + "a_ff_ff");
+  EXPECT_EQ(paths.path("foo", "a\xC3\xB6"), job + "a_c3_b6");
+  EXPECT_EQ(paths.path("bar", "a\xC3\xB6"), "/com/ubuntu/Upstart/jobs/bar/a_ff_ff");
+  EXPECT_EQ(paths.parse(job + "a_ff_ff"), (ObjectName{"foo", "a\xC3\xA4"}));
+  EXPECT_EQ(paths.parse(job + "a_c3_a4"), (ObjectName{"foo", "a\xC3\xA4"}));
+  EXPECT_EQ(paths.parse(job + "a_c3_b6"), (ObjectName{"foo", "a\xC3\xB6"}));
+
+  paths.remove("foo", "a\xC3\xA4");
+  EXPECT_EQ(paths.path("foo", "a\xC3\xB6"), job + "a_c3_b6") << "for life";
+  paths.add("foo", "a\xC3\xBC");
+  EXPECT_EQ(paths.path("foo", "a\xC3\xBC"), job + "a_ff_ff");
+  paths.remove_all("foo");
+  paths.add("foo", "a\xC3\xB6");
+  EXPECT_EQ(paths.path("foo", "a\xC3\xB6"), job + "a_ff_ff");
+}
+
+TEST(InstancePaths, ReachEvenNamesOfBytesThatStandForOthers) {
+  const std::string job = "/com/ubuntu/Upstart/jobs/foo/";
+  InstancePaths paths;
+  for (const auto* name : {"\x80", "\xFF", "\xFE", "a", ""}) paths.add("foo", name);
+  EXPECT_EQ(paths.path("foo", "\x80"), job + "_ff");
+  EXPECT_EQ(paths.path("foo", "\xFF"), job + "_FF");
+  EXPECT_EQ(paths.path("foo", "\xFE"), job + "_fe");
+  EXPECT_EQ(paths.path("foo", "a"), job + "a");
+  EXPECT_EQ(paths.path("foo", ""), job + "_");
+  for (const auto* name : {"\x80", "\xFF", "\xFE", "a", ""}) {
+    EXPECT_EQ(paths.parse(paths.path("foo", name)), (ObjectName{"foo", name}));
+  }
+  paths.remove("foo", "\x80");
+  EXPECT_EQ(paths.parse(job + "_ff"), (ObjectName{"foo", "\xFF"})) << "its real bytes";
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ const std::array kInstanceInterfaces{Interface{dbus::kInstanceInterface, instanc
 
 std::optional<Object> find_object(const Service& service, std::string_view path) {
   if (path == dbus::kManagerPath) return Object{kManagerInterfaces};
-  const auto name = parse_object_path(path);
+  const auto name = service.paths.parse(path);
   if (!name) return std::nullopt;
   const auto* job = service.manager->find_job(name->job);
   if (!job) return std::nullopt;
@@ -87,7 +87,7 @@ int list_children(sd_bus*, const char* path, void* userdata, char*** nodes, sd_b
   if (!object || !object->job || object->instance) return 0;
   OwnedStrings children{object->job->instances().size()};
   for (const auto& [name, instance] : object->job->instances()) {
-    children.add(instance_path(object->job->name(), name));
+    children.add(service.paths.path(object->job->name(), name));
   }
   *nodes = children.release();
   return 1;

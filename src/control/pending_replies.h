@@ -8,6 +8,7 @@
 
 #include <systemd/sd-bus.h>
 
+#include "control/object_path.h"
 #include "core/reply.h"
 #include "core/types.h"
 #include "dbus/handles.h"
@@ -23,10 +24,11 @@ class PendingReplies {
   /// More calls of one connection than this are refused: a real client waits for a few.
   static constexpr std::size_t kMaxForOneConnection = 1024;
 
-  /// Keeps `call` until answer() or forget(); nothing if its connection has too many already.
+  /// Keeps what a reply to `call` needs until answer() or forget(); nothing if its connection has
+  /// too many already.
   [[nodiscard]] std::optional<core::RequestId> add(sd_bus_message* call, Answer answer);
 
-  void answer(core::RequestId id, const core::Reply& reply);
+  void answer(core::RequestId id, const core::Reply& reply, const InstancePaths& paths);
 
   /// The connection has gone, and nobody waits for its replies. Returns whose they were.
   std::vector<core::RequestId> forget(sd_bus* connection);

@@ -35,6 +35,7 @@ class ObedientPlatform final : public core::Platform {
  public:
   void spawn(core::SpawnRequest request) override {
     inputs.emplace_back(core::SpawnResult{request.id, next_pid_++});
+    spawned.push_back(std::move(request));
   }
   void signal(core::SpawnId id, int signal, core::SignalTarget) override {
     signals.push_back(signal);
@@ -46,6 +47,7 @@ class ObedientPlatform final : public core::Platform {
 
   std::deque<core::Input> inputs;
   std::vector<int> signals;
+  std::deque<core::SpawnRequest> spawned;
 
  private:
   pid_t next_pid_ = 1000;
@@ -53,7 +55,7 @@ class ObedientPlatform final : public core::Platform {
 
 class ServerHarness {
  public:
-  explicit ServerHarness(ControlOptions options = {}) {
+  explicit ServerHarness(ControlOptions options = {}, core::ManagerOptions manager_options = {}) {
     static int count = 0;
     address_name_ = fmt::format("/upkeep-test/{}/{}", ::getpid(), ++count);
     sd_event_new(&loop_);
@@ -72,7 +74,7 @@ class ServerHarness {
       std::abort();
     }
     server = std::move(*created);
-    manager = std::make_unique<core::ServiceManager>(platform, *server, core::ManagerOptions{});
+    manager = std::make_unique<core::ServiceManager>(platform, *server, std::move(manager_options));
     server->attach(*manager);
   }
 
@@ -143,6 +145,41 @@ class ServerHarness {
   sd_event* loop_ = nullptr;
   core::TimePoint now_{std::chrono::seconds{1000}};
 };
+
+// Arguments of calls, as BusClient takes them.
+
+inline auto text(std::string value) {
+  return [value = std::move(value)](sd_bus_message* message) {
+    return sd_bus_message_append(message, "s", value.c_str());
+  };
+}
+
+inline auto text_list(std::vector<std::string> texts) {
+  return [texts = std::move(texts)](sd_bus_message* message) {
+    sd_bus_message_open_container(message, 'a', "s");
+    for (const auto& one : texts) sd_bus_message_append(message, "s", one.c_str());
+    return sd_bus_message_close_container(message);
+  };
+}
+
+/// Arguments of Job.Start and its like.
+inline auto environment_and_wait(std::vector<std::string> environment, bool wait) {
+  return [environment = std::move(environment), wait](sd_bus_message* message) {
+    text_list(environment)(message);
+    return sd_bus_message_append(message, "b", wait);
+  };
+}
+
+inline auto event(std::string name, std::vector<std::string> environment, bool wait) {
+  return [=](sd_bus_message* message) {
+    sd_bus_message_append(message, "s", name.c_str());
+    return environment_and_wait(environment, wait)(message);
+  };
+}
+
+inline auto flag(bool value) {
+  return [value](sd_bus_message* message) { return sd_bus_message_append(message, "b", value); };
+}
 
 /// A client with sd-bus, driven by hand beside the server's loop.
 class BusClient {

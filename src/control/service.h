@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "control/event_files.h"
+#include "control/object_path.h"
 #include "control/pending_replies.h"
 #include "core/input.h"
 #include "core/service_manager.h"
@@ -15,7 +17,12 @@ namespace upkeep::control {
 
 struct ControlOptions {
   enum class Mode {
-    System,  ///< EndSession does nothing (spec/control.md 1.11)
+    /// EndSession does nothing, and nobody changes the job environment (spec/control.md 1.11).
+    ProcessOne,
+    /// A supervisor of the system below another init. EndSession does nothing either. The job
+    /// environment can be changed: that is refused of process 1, which this one is not, and jobs
+    /// in a container have no other way to hand variables on.
+    Supervisor,
     User,
   };
 
@@ -44,7 +51,9 @@ struct Service {
   ControlOptions options;
   ControlHooks hooks;
   const core::ServiceManager* manager = nullptr;  ///< set before the first call
-  PendingReplies pending;
+  PendingReplies pending = {};
+  EventFiles event_files = {};
+  InstancePaths paths = {};
 };
 
 /// The Service behind a handler's userdata.

@@ -1,6 +1,7 @@
 // The job environment table and what it makes of a job's environment (spec/job-language.md 5.4,
 // spec/control.md 1.11).
 #include <algorithm>
+#include <unordered_set>
 
 #include "core/service_manager.h"
 
@@ -22,20 +23,32 @@ std::size_t bytes(const Environment& table) {
   return sum;
 }
 
+using Names = std::unordered_set<std::string_view>;
+
+Names names_of(const Environment& table) {
+  Names names;
+  for (const auto& entry : table) names.insert(variable_name(entry));
+  return names;
+}
+
 using Changed = std::expected<void, RequestError>;
 
+/// All of the variables, or none.
 Changed set(Environment& table, const SetVariables& change) {
-  auto changed = table;
+  Environment assignments;
+  auto taken = change.replace ? Names{} : names_of(table);
   for (const auto& variable : change.variables) {
     const auto name = variable_name(variable);
     if (name.empty()) return invalid("Variable may not be empty string");
     if (variable.size() > kLongestVariable) {
       return invalid(fmt::format("Variable may not be larger than {} bytes", kLongestVariable));
     }
-    if (!change.replace && find_variable(changed, name)) continue;
+    if (!change.replace && !taken.insert(name).second) continue;
     const bool has_value = name.size() < variable.size();
-    set_variable(changed, has_value ? variable : fmt::format("{}=", variable));
+    assignments.push_back(has_value ? variable : fmt::format("{}=", variable));
   }
+  auto changed = table;
+  set_variables(changed, assignments);
   if (bytes(changed) > kLargestTable) {
     return invalid(fmt::format("Environment may not be larger than {} bytes", kLargestTable));
   }
@@ -43,14 +56,25 @@ Changed set(Environment& table, const SetVariables& change) {
   return {};
 }
 
-/// A variable that is not there is no error, but in an empty table it is; a list stops there.
+/// Whole names only (Q10). A variable that is not there is no error, but in a table that has become
+/// empty it is: what stands before it in the list is removed all the same.
 Changed unset(Environment& table, const UnsetVariables& change) {
+  auto left = names_of(table);
+  Names removed;
+  Changed outcome;
   for (const auto& name : change.names) {
-    if (name.empty()) return invalid("Variable may not be empty string");
-    if (table.empty()) return invalid(fmt::format("No such variable: {}", name));
-    unset_variable(table, name);  // whole names only (Q10)
+    if (name.empty()) {
+      outcome = invalid("Variable may not be empty string");
+      break;
+    }
+    if (left.empty()) {
+      outcome = invalid(fmt::format("No such variable: {}", name));
+      break;
+    }
+    if (left.erase(name) > 0) removed.insert(name);
   }
-  return {};
+  std::erase_if(table, [&](const auto& entry) { return removed.contains(variable_name(entry)); });
+  return outcome;
 }
 
 }  // namespace

@@ -60,6 +60,16 @@ MessageLog::Target message_target(const Configuration& configuration) {
              : MessageLog::Target::StandardError;
 }
 
+control::ControlOptions::Mode control_mode(Role role) {
+  using Mode = control::ControlOptions::Mode;
+  switch (role) {
+    case Role::ProcessOne: return Mode::ProcessOne;
+    case Role::Supervisor: return Mode::Supervisor;
+    case Role::Session: break;
+  }
+  return Mode::User;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Daemon>> Daemon::create(Configuration configuration,
@@ -105,13 +115,11 @@ Result<void> Daemon::open() {
 }
 
 Result<void> Daemon::open_control() {
-  using control::ControlOptions;
-  const bool session = configuration_.role == Role::Session;
   auto control = control::ControlServer::create(
       loop_.get(),
       {.address = configuration_.control_address,
        .version = kVersionProperty,
-       .mode = session ? ControlOptions::Mode::User : ControlOptions::Mode::System},
+       .mode = control_mode(configuration_.role)},
       {.handle = [this](core::Input input) { handle(std::move(input)); },
        .reload_configuration = [this] { reload(); },
        .log_priority = [this] { return messages_.threshold(); },

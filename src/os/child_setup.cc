@@ -106,15 +106,21 @@ class Child {
   /// Closes what the manager had open. Not left to close-on-exec: a child that hangs in a user
   /// lookup would keep sockets and pipes of others open.
   void close_others() const noexcept {
-    std::array<int, 3> kept{script_, report_, output_};
-    std::sort(kept.begin(), kept.end());
+    std::array<int, 3> own{script_, report_, output_};
+    std::sort(own.begin(), own.end());
     unsigned first = STDERR_FILENO + 1;
-    for (const int descriptor : kept) {
-      if (descriptor < 0) continue;
+    const auto keep = [&first](int descriptor) noexcept {
+      if (descriptor < 0) return;
       const auto position = static_cast<unsigned>(descriptor);
       if (position > first) ::close_range(first, position - 1, 0);
       first = position + 1;
+    };
+    auto file = setup_.files.begin();
+    for (const int descriptor : own) {
+      for (; file != setup_.files.end() && *file < descriptor; ++file) keep(*file);
+      keep(descriptor);
     }
+    for (; file != setup_.files.end(); ++file) keep(*file);
     ::close_range(first, UINT_MAX, 0);
   }
 
@@ -286,6 +292,9 @@ class Child {
     ::close_range(STDERR_FILENO + 1, kScriptDescriptor - 1, CLOSE_RANGE_CLOEXEC);
     ::close_range(script_ < 0 ? kScriptDescriptor : kFirstOwnDescriptor, UINT_MAX,
                   CLOSE_RANGE_CLOEXEC);
+    for (const int file : setup_.files) {
+      if (::fcntl(file, F_SETFD, 0) < 0) fail(SetupStep::Descriptors);
+    }
     ::execvp(setup_.arguments[0], setup_.arguments);  // searches the PATH of the job by now
     fail(SetupStep::Execute);
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 
 #include <sys/resource.h>
 #include <sys/types.h>
@@ -16,10 +17,12 @@ struct ChildSetup {
   char* const* environment = nullptr;  ///< the whole of it, ending in nullptr
   const conf::JobDefinition* definition = nullptr;
   conf::Console console = conf::Console::None;
-  int report = -1;    ///< writing end of the error pipe
-  int script = -1;    ///< reading end of the script pipe, or -1
-  int terminal = -1;  ///< console log: master of the pty, or -1
-  int output = -1;    ///< console log where there is no pty: writing end of a pipe, or -1
+  int report = -1;             ///< writing end of the error pipe
+  int script = -1;             ///< reading end of the script pipe, or -1
+  int terminal = -1;           ///< console log: master of the pty, or -1
+  int output = -1;             ///< console log where there is no pty: writing end of a pipe, or -1
+  std::span<const int> files;  ///< to be inherited under their own numbers; all of them past
+                               ///< kScriptDescriptor, in ascending order
   std::optional<mode_t> umask;
   std::optional<rlimit> descriptor_limit;  ///< RLIMIT_NOFILE where the manager has raised its own
   const char* directory = nullptr;         ///< where to run; nullptr stays

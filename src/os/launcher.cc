@@ -1,5 +1,6 @@
 #include "os/launcher.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -64,6 +65,14 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
   list.reserve(strings.size() + 1);
   for (const auto& text : strings) list.push_back(const_cast<char*>(text.c_str()));
   list.push_back(nullptr);
+  return list;
+}
+
+/// The numbers of the descriptors that came with the events of this start.
+std::vector<int> numbers(const std::vector<std::shared_ptr<const core::EventFile>>& files) {
+  std::vector<int> list;
+  for (const auto& file : files) list.push_back(file->number());
+  std::ranges::sort(list);
   return list;
 }
 
@@ -134,6 +143,7 @@ std::expected<Launched, LaunchFailure> launch(const core::SpawnRequest& request,
 
   const auto arguments = pointers(line.arguments);
   const auto environment = pointers(request.environment);
+  const auto files = numbers(request.files);
   const auto directory = start_directory(request, options);
   const bool is_main = request.type == core::ProcessType::Main;
   ChildSetup setup;
@@ -145,6 +155,7 @@ std::expected<Launched, LaunchFailure> launch(const core::SpawnRequest& request,
   setup.script = script.reading.value();
   setup.output = output.child.value();
   setup.terminal = output.child ? -1 : output.manager.value();
+  setup.files = files;
   setup.umask = job.umask ? job.umask : options.default_umask;
   setup.descriptor_limit = options.descriptor_limit;
   setup.directory = directory ? directory->c_str() : nullptr;

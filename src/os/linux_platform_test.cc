@@ -223,6 +223,42 @@ TEST_F(LinuxPlatformTest, NoDescriptorLeaks) {
   EXPECT_EQ(output_of(script("ls -1 /proc/self/fd\n:")), "0\n1\n2\n3\n");
 }
 
+/// A file that came with an event, under a number of the test's choice.
+class NumberedFile final : public core::EventFile {
+ public:
+  NumberedFile(const std::string& path, int number)
+      : opened_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)),
+        descriptor_(::fcntl(opened_.value(), F_DUPFD_CLOEXEC, number)) {
+    EXPECT_EQ(descriptor_.value(), number);
+  }
+  [[nodiscard]] int number() const override { return descriptor_.value(); }
+
+ private:
+  UniqueFd opened_;
+  UniqueFd descriptor_;
+};
+
+TEST_F(LinuxPlatformTest, EventFilesAndNoOthersAreInheritedUnderTheirNumbers) {
+  std::ofstream(path("text")) << "from the event\n";
+  const UniqueFd careless(::open("/dev/null", O_RDONLY));
+  const UniqueFd between(::fcntl(careless.value(), F_DUPFD, 150));
+  const UniqueFd above(::fcntl(careless.value(), F_DUPFD, 500));
+  for (const int number : {200, 100, 199}) {  // not in order, two side by side
+    files_.push_back(std::make_shared<NumberedFile>(path("text"), number));
+  }
+  // Descriptor 3 is the directory that ls reads.
+  const std::string expected = "0\n1\n2\n3\n100\n199\n200\n";
+  EXPECT_EQ(output_of(exec("ls -1v /proc/self/fd")), expected);
+  EXPECT_EQ(output_of(script("ls -1v /proc/self/fd\n:")), expected);
+  EXPECT_EQ(output_of(script("cat /proc/self/fd/200\ncat /proc/self/fd/100")),
+            "from the event\nfrom the event\n");
+  EXPECT_EQ(::fcntl(200, F_GETFD), FD_CLOEXEC) << "in the manager";
+
+  files_.clear();
+  EXPECT_EQ(output_of(exec("ls -1 /proc/self/fd")), "0\n1\n2\n3\n");
+  EXPECT_EQ(::fcntl(200, F_GETFD), -1) << "it was closed with its last owner";
+}
+
 TEST_F(LinuxPlatformTest, LowDescriptorsOfTheManagerDoNotGetInTheWay) {
   const UniqueFd stdin_copy(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 100));
   auto wrong = script("echo hello\necho $#");

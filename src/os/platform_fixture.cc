@@ -106,7 +106,8 @@ core::SpawnId PlatformTest::spawn(conf::JobDefinition job, core::ProcessType typ
                     .type = type,
                     .instance = "",
                     .environment = environment_,
-                    .trace = trace});
+                    .trace = trace,
+                    .files = files_});
   return id;
 }
 

@@ -76,6 +76,7 @@ class PlatformTest : public ::testing::Test {
   CollectingSink sink_;
   std::unique_ptr<LinuxPlatform> platform_;
   Environment environment_{"PATH=/usr/local/bin:/usr/bin:/bin", "COLOUR=light blue"};
+  std::vector<std::shared_ptr<const core::EventFile>> files_;  ///< for the processes from now on
   std::vector<std::string> messages_;
   /// Called after each input has been noted, in place of the core.
   std::function<void(const core::Input&)> react_;

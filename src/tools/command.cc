@@ -29,6 +29,18 @@ std::unexpected<Failure> error(const client::CallError& reason) {
   return error(reason.message);
 }
 
+Done<> finished(const client::Outcome<void>& outcome) {
+  if (!outcome) return error(outcome.error());
+  return {};
+}
+
+Done<client::InstanceName> own_instance() {
+  const char* job = std::getenv("UPSTART_JOB");
+  const char* instance = std::getenv("UPSTART_INSTANCE");
+  if (!job || !instance) return usage_error("missing job name");
+  return client::InstanceName{job, instance};
+}
+
 std::vector<std::string> Invocation::further_arguments() const {
   if (arguments_.empty()) return {};
   return {arguments_.begin() + 1, arguments_.end()};
@@ -58,6 +70,12 @@ void Invocation::print(std::string_view line) const {
 void Invocation::warn(std::string_view line) const {
   if (settings_.verbosity == Settings::Verbosity::Quiet) return;
   fmt::print(stderr, "{}: warning: {}\n", program_, line);
+}
+
+Done<> Invocation::print_outcome(const client::Outcome<std::string>& outcome) const {
+  if (!outcome) return error(outcome.error());
+  print(*outcome);
+  return {};
 }
 
 void Invocation::inform(std::string_view line) const {

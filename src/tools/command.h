@@ -32,6 +32,8 @@ using Done = std::expected<T, Failure>;
 [[nodiscard]] std::unexpected<Failure> usage_error(std::string message);
 [[nodiscard]] std::unexpected<Failure> error(std::string message);
 [[nodiscard]] std::unexpected<Failure> error(const client::CallError& reason);
+/// For a call that yields nothing to show.
+[[nodiscard]] Done<> finished(const client::Outcome<void>& outcome);
 
 /// What the options set.
 struct Settings {
@@ -43,6 +45,8 @@ struct Settings {
   client::EndpointOptions endpoint;
 
   client::Wait wait = client::Wait::Yes;    ///< -n
+  bool global = false;                      ///< -g
+  bool retain = false;                      ///< -r
   bool enumerate = false;                   ///< -e
   bool strict = false;                      ///< check-config -w
   std::vector<std::string> ignored_events;  ///< check-config -i
@@ -71,6 +75,7 @@ class Invocation {
   void print(std::string_view line) const;
   /// A line on standard error that leaves the exit status as it is; not with -q.
   void warn(std::string_view line) const;
+  [[nodiscard]] Done<> print_outcome(const client::Outcome<std::string>& outcome) const;
   /// A line for -v.
   void inform(std::string_view line) const;
 
@@ -81,7 +86,11 @@ class Invocation {
   std::optional<client::Upstart> upstart_;
 };
 
-enum class Group { Job, Event, Other };
+/// The instance of which this program is a process, by the variables that every process of a job
+/// has; a usage error in any other program.
+[[nodiscard]] Done<client::InstanceName> own_instance();
+
+enum class Group { Job, Event, Environment, Other };
 
 struct Command {
   std::string_view name;
@@ -111,6 +120,13 @@ struct Command {
 // configuration_commands.cc
 [[nodiscard]] Done<> run_show_config(Invocation& invocation);
 [[nodiscard]] Done<> run_check_config(Invocation& invocation);
+
+// environment_commands.cc
+[[nodiscard]] Done<> run_get_env(Invocation& invocation);
+[[nodiscard]] Done<> run_list_env(Invocation& invocation);
+[[nodiscard]] Done<> run_reset_env(Invocation& invocation);
+[[nodiscard]] Done<> run_set_env(Invocation& invocation);
+[[nodiscard]] Done<> run_unset_env(Invocation& invocation);
 
 // manager_commands.cc
 [[nodiscard]] Done<> run_emit(Invocation& invocation);

@@ -39,6 +39,22 @@ std::vector<Option> check_config_options(Settings& settings) {
            }}};
 }
 
+std::vector<Option> environment_options(Settings& settings) {
+  return {
+      {'g', "global", {}, "Act on the variables that all jobs start with.", [&](std::string_view) {
+         settings.global = true;
+       }}};
+}
+
+std::vector<Option> set_env_options(Settings& settings) {
+  auto options = environment_options(settings);
+  options.push_back(
+      {'r', "retain", {}, "Leave variables that are set as they are.", [&](std::string_view) {
+         settings.retain = true;
+       }});
+  return options;
+}
+
 constexpr std::string_view kJobAndVariables = "[JOB [KEY=VALUE]...]";
 constexpr std::string_view kWaitJobAndVariables = "[-n] [JOB [KEY=VALUE]...]";
 
@@ -69,6 +85,26 @@ constexpr std::array kCommands{
             "Emits EVENT with the given variables, and waits until the jobs that it starts are\n"
             "running (tasks: done) and the jobs that it stops have stopped.",
             wait_options, run_emit},
+    Command{"get-env", Group::Environment, "[-g] NAME", "Show a variable of the job environment.",
+            "Shows the value of one variable that jobs start with, or, within a job, of that job.",
+            environment_options, run_get_env},
+    Command{"list-env", Group::Environment, "[-g]", "Show the job environment.",
+            "Shows the variables that jobs start with, or, within a job, those of that job.",
+            environment_options, run_list_env},
+    Command{"reset-env", Group::Environment, "[-g]", "Undo every change to the job environment.",
+            "Gives new jobs the variables they had at first, or, within a job, gives that job the\n"
+            "present variables of new jobs and its own.",
+            environment_options, run_reset_env},
+    Command{"set-env", Group::Environment, "[-g] [-r] NAME[=VALUE]...",
+            "Set variables in the job environment.",
+            "Sets variables for processes that are started from now on: those of all jobs, or,\n"
+            "within a job, those of that job. Without a value they are set to nothing.",
+            set_env_options, run_set_env},
+    Command{"unset-env", Group::Environment, "[-g] NAME...",
+            "Remove variables from the job environment.",
+            "Removes variables for processes that are started from now on: those of all jobs, or,\n"
+            "within a job, those of that job.",
+            environment_options, run_unset_env},
     Command{"reload-configuration", Group::Other, "", "Read the job files again.",
             "Reads every job file again. Changes are noticed without this command too.", no_options,
             run_reload_configuration},
@@ -101,6 +137,7 @@ std::string_view title(Group group) {
   switch (group) {
     case Group::Job: return "Job commands:";
     case Group::Event: return "Event commands:";
+    case Group::Environment: return "Environment commands:";
     case Group::Other: break;
   }
   return "Other commands:";
@@ -121,7 +158,7 @@ std::string list_commands() {
   std::string text;
   std::size_t width = 0;
   for (const auto& command : kCommands) width = std::max(width, command.name.size());
-  for (const auto group : {Group::Job, Group::Event, Group::Other}) {
+  for (const auto group : {Group::Job, Group::Event, Group::Environment, Group::Other}) {
     text += fmt::format("{}{}\n", text.empty() ? "" : "\n", title(group));
     for (const auto& command : kCommands) {
       if (command.group != group) continue;

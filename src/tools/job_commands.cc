@@ -1,7 +1,6 @@
 // start, stop, restart, reload, status, list, usage (spec/control.md 2.5, 2.6).
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <tuple>
 
@@ -34,11 +33,10 @@ Done<Target> find_target(Invocation& invocation) {
     target.job_name = invocation.arguments()[0];
     target.environment = invocation.further_arguments();
   } else {
-    const char* job = std::getenv("UPSTART_JOB");
-    const char* instance = std::getenv("UPSTART_INSTANCE");
-    if (!job || !instance) return usage_error("missing job name");
-    target.job_name = job;
-    target.own_instance = instance;
+    auto own = own_instance();
+    if (!own) return std::unexpected(own.error());
+    target.job_name = std::move(own->job);
+    target.own_instance = std::move(own->instance);
   }
   const auto upstart = invocation.upstart();
   if (!upstart) return std::unexpected(upstart.error());

@@ -8,21 +8,6 @@
 #include "tools/session_list.h"
 
 namespace upkeep::tools {
-namespace {
-
-Done<> finished(const client::Outcome<void>& outcome) {
-  if (!outcome) return error(outcome.error());
-  return {};
-}
-
-Done<> print_outcome(const Invocation& invocation, const client::Outcome<std::string>& outcome) {
-  if (!outcome) return error(outcome.error());
-  invocation.print(*outcome);
-  return {};
-}
-
-}  // namespace
-
 Done<> run_emit(Invocation& invocation) {
   if (invocation.arguments().empty()) return usage_error("missing event name");
   const auto upstart = invocation.upstart();
@@ -40,13 +25,13 @@ Done<> run_reload_configuration(Invocation& invocation) {
 Done<> run_version(Invocation& invocation) {
   const auto upstart = invocation.upstart();
   if (!upstart) return std::unexpected(upstart.error());
-  return print_outcome(invocation, (*upstart)->version());
+  return invocation.print_outcome((*upstart)->version());
 }
 
 Done<> run_log_priority(Invocation& invocation) {
   const auto upstart = invocation.upstart();
   if (!upstart) return std::unexpected(upstart.error());
-  if (invocation.arguments().empty()) return print_outcome(invocation, (*upstart)->log_priority());
+  if (invocation.arguments().empty()) return invocation.print_outcome((*upstart)->log_priority());
   return finished((*upstart)->set_log_priority(invocation.arguments()[0]));
 }
 

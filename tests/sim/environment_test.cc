@@ -117,6 +117,23 @@ TEST_F(EnvironmentRequests, AreBounded) {
       << "all or nothing";
 }
 
+TEST_F(EnvironmentRequests, ManyAtOnceCostByTheirNumber) {  // minutes, if each looked at each
+  sim.define("foo", "instance $N\nexec main\n");
+  for (const auto* name : {"N=1", "N=2", "N=3"}) sim.start("foo", {name});
+  Environment many;
+  std::vector<std::string> names;
+  for (int i = 0; i < 40'000; ++i) {
+    names.push_back(fmt::format("VARIABLE_{}", i));
+    many.push_back(names.back() + "=1");
+  }
+  EXPECT_EQ(set(many), "ok");
+  EXPECT_EQ(set(many, false), "ok");
+  EXPECT_EQ(sim.manager().find_instance({"foo", "3"})->environment().size(), 40'003U);
+  EXPECT_EQ(unset(names), "ok");
+  EXPECT_EQ(sim.manager().job_environment(), (Environment{"PATH=/bin", "TERM=linux"}));
+  EXPECT_EQ(sim.manager().find_instance({"foo", "3"})->environment().size(), 3U);
+}
+
 TEST_F(EnvironmentRequests, Q19_PercentSignsAreText) {
   sim.define("foo", "exec main\npost-stop exec hook\n");
   sim.start("foo", {"A=%s%n"});

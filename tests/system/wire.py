@@ -189,6 +189,12 @@ class Connection:
         if not line.startswith(b"OK ") or rest:
             raise DBusError("authentication", line.decode(errors="replace"))
         self.pending.clear()
+        self.socket.sendall(b"NEGOTIATE_UNIX_FD\r\n")
+        while b"\r\n" not in self.pending:
+            self._fill()
+        if bytes(self.pending) != b"AGREE_UNIX_FD\r\n":
+            raise DBusError("authentication", bytes(self.pending).decode(errors="replace"))
+        self.pending.clear()
         self.socket.sendall(b"BEGIN\r\n")
 
     def _fill(self):
@@ -197,17 +203,27 @@ class Connection:
             raise ConnectionResetError("the daemon closed the connection")
         self.pending += data
 
-    def call(self, path, interface, member, signature="", *values, timeout=30):
+    def call(self, path, interface, member, signature="", *values, timeout=30, files=()):
         """Returns the reply's values; raises DBusError. Signals that come meanwhile are kept."""
-        self.socket.sendall(self.encode(path, interface, member, signature, *values))
-        return self._await_reply(self.serial, timeout)
+        return self._await_reply(
+            self.send(path, interface, member, signature, *values, files=files), timeout)
 
-    def encode(self, path, interface, member, signature="", *values, reply=True):
+    def send(self, path, interface, member, signature="", *values, files=()):
+        """Sends a method call with these file descriptors; an `h` is an index of them. Returns
+        the serial number."""
+        data = self.encode(path, interface, member, signature, *values, files=len(files))
+        sent = socket.send_fds(self.socket, [data], list(files))
+        self.socket.sendall(data[sent:])
+        return self.serial
+
+    def encode(self, path, interface, member, signature="", *values, reply=True, files=0):
         """The bytes of a method call, with the next serial number."""
         self.serial += 1
         fields = [(1, ("o", path)), (2, ("s", interface)), (3, ("s", member))]
         if signature:
             fields.append((8, ("g", signature)))
+        if files:
+            fields.append((9, ("u", files)))
         body = Writer()
         for kind, value in zip(split_signature(signature), values):
             body.put(kind, value)
@@ -218,8 +234,14 @@ class Connection:
         head.align(8)
         return bytes(head.data + body.data)
 
-    def manager(self, member, signature="", *values, timeout=30):
-        return self.call(MANAGER_PATH, MANAGER, member, signature, *values, timeout=timeout)
+    def manager(self, member, signature="", *values, timeout=30, files=()):
+        return self.call(MANAGER_PATH, MANAGER, member, signature, *values, timeout=timeout,
+                         files=files)
+
+    def emit_with_file(self, event, file, *variables, wait=True):
+        """EmitEventWithFile; `file` is a descriptor of ours."""
+        return self.manager("EmitEventWithFile", "sasbh", event, list(variables), wait, 0,
+                            files=[file])
 
     def version(self):
         (value,) = self.call(MANAGER_PATH, "org.freedesktop.DBus.Properties", "Get", "ss",
