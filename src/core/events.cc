@@ -89,13 +89,15 @@ void ServiceManager::visit(Event& event) {
   if (event.blockers_ == 0) finish(event);
 }
 
+/// What this sets in motion stops at events that are yet to be handled: no job or instance ends
+/// before the last listener has been visited.
 void ServiceManager::dispatch(Event& event) {
   for (const auto& listener : listeners_.find(event)) dispatch_to(listener, event);
 }
 
 void ServiceManager::dispatch_to(const Listener& listener, Event& event) {
   auto& job = *listener.job;
-  if (job.removed_ || (!event.session().empty() && event.session() != job.session())) return;
+  if (!event.session().empty() && event.session() != job.session()) return;
 
   std::set<std::string, std::less<>> stopped_now;
   if (listener.stops) {

@@ -62,7 +62,6 @@ class JobClass {
   std::map<std::string, std::unique_ptr<JobInstance>, std::less<>> instances_;
 
   std::optional<Ended> last_ended_;
-  bool removed_ = false;  ///< ended in this turn
 
   std::optional<std::shared_ptr<const conf::JobDefinition>> successor_;
 };

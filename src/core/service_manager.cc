@@ -148,7 +148,6 @@ void ServiceManager::remove_job(JobClass& job) {
   observer_.job_removed(job);
   listeners_.remove(job);
   reset(job.start_on_);
-  job.removed_ = true;
   forget_cycles(job.key());
   const auto found = jobs_.find(job.key());
   ended_jobs_.push_back(std::move(found->second));

@@ -259,7 +259,7 @@ class Finder {
         return components.of[node] == components.of[set.front()];
       };
       auto path = shortest_cycle(set, within);
-      if (path.empty() || turns_round(path)) continue;
+      if (path.empty()) continue;
       std::ranges::rotate(path, path.end() - 1);  // what the first job has comes first
       add(WaitCycle::Kind::Order, path);
     }
@@ -278,14 +278,6 @@ class Finder {
       if (best.size() == 2) break;
     }
     return best;
-  }
-
-  /// Whether a job is on the way in both phases: then it hangs, which has been told.
-  static bool turns_round(const Path& path) {
-    std::vector<Node> nodes;
-    for (const auto& edge : path) nodes.push_back(edge.to);
-    std::ranges::sort(nodes);
-    return std::ranges::adjacent_find(nodes, WaitGraph::same_job) != nodes.end();
   }
 
   void add(WaitCycle::Kind kind, const Path& path) {
