@@ -19,9 +19,10 @@ struct Describe {
   std::string operator()(RequestId id) const { return fmt::format("request {}", id.value); }
   std::string operator()(const ProcessNode& node) const {
     const auto& slot = node.instance->process(node.type);
-    return fmt::format("{} process ({}) of {}", conf::to_string(node.type),
-                       slot.retry_timer ? "to be tried again" : fmt::format("{}", slot.pid),
-                       node.instance->title());
+    return fmt::format(
+        "{} process ({}) of {}", conf::to_string(node.type),
+        slot.is_to_be_tried_again() ? "to be tried again" : fmt::format("{}", slot.pid),
+        node.instance->title());
   }
   std::string operator()(const ConditionNode& node) const {
     return node.instance == nullptr ? fmt::format("`start on` of {}", node.job->name())

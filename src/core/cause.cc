@@ -71,7 +71,7 @@ int ProcessEnd::encoded() const {
   return exit_signal ? *exit_signal << 8 : -1;
 }
 
-Cause::Cause(What what, TimePoint when, CausePtr previous)
+Cause::Cause(Private /*create() only*/, What what, TimePoint when, CausePtr previous)
     : what_(std::move(what)), when_(when), previous_(std::move(previous)) {
   if (!previous_) return;
   first_ = &previous_->first();
@@ -82,7 +82,7 @@ Cause::Cause(What what, TimePoint when, CausePtr previous)
 
 CausePtr Cause::create(What what, TimePoint when, CausePtr previous) {
   if (previous && previous->links_ + 1 >= kLongestChain) previous = shorten(previous);
-  return CausePtr(new Cause(std::move(what), when, std::move(previous)));
+  return std::make_shared<Cause>(Private{}, std::move(what), when, std::move(previous));
 }
 
 /// The newest links, then how many are left out, then the first cause.
@@ -96,9 +96,9 @@ CausePtr Cause::shorten(const CausePtr& chain) {
   const auto left_out = link->depth_;
   const auto when = link->when_;
   while (link->previous_) link = link->previous_;
-  CausePtr copy(new Cause(Skipped{left_out}, when, link));
+  auto copy = std::make_shared<Cause>(Private{}, Skipped{left_out}, when, link);
   for (const auto* one : std::views::reverse(newest)) {
-    copy = CausePtr(new Cause(one->what_, one->when_, std::move(copy)));
+    copy = std::make_shared<Cause>(Private{}, one->what_, one->when_, std::move(copy));
   }
   return copy;
 }

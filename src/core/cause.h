@@ -31,6 +31,8 @@ struct ProcessEnd {
 
 /// One link of the chain.
 class Cause : public std::enable_shared_from_this<Cause> {
+  struct Private {};
+
  public:
   /// A client's command on an instance. `caller` is unknown if the connection did not tell.
   struct Command {
@@ -103,8 +105,10 @@ class Cause : public std::enable_shared_from_this<Cause> {
   /// One line for a person: "event started from db", "start by uid 0, pid 17".
   [[nodiscard]] std::string text() const;
 
+  /// For create() alone.
+  Cause(Private, What what, TimePoint when, CausePtr previous);
+
  private:
-  Cause(What what, TimePoint when, CausePtr previous);
   static CausePtr shorten(const CausePtr& chain);
 
   What what_;

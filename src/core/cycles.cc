@@ -73,19 +73,19 @@ bool ServiceManager::would_deadlock(const JobInstance& holder, const Event& even
 }
 
 /// To be called when an event has redirected an instance of this job.
-void ServiceManager::watch_for_cycle(const JobKey& job, const CausePtr& cause) {
+void ServiceManager::watch_for_cycle(JobClass& job, const CausePtr& cause) {
   const auto* event = std::get_if<Cause::JobEvent>(&cause->what());
   const bool one_of_several = std::holds_alternative<Cause::Condition>(cause->what());
   if (event == nullptr && !one_of_several) {
-    triggers_.erase(job);
+    job.triggers_ = {};
     return;
   }
-  auto& trigger = triggers_[job];
+  auto& triggers = job.triggers_;
   const auto first = cause->first().shared_from_this();
-  if (trigger.first_cause != first || now_ - trigger.since > kRoundsWithin) {
-    trigger = {.first_cause = first, .since = now_};
+  if (triggers.first_cause != first || now_ - triggers.since > kRoundsWithin) {
+    triggers = {.first_cause = first, .since = now_};
   }
-  if (++trigger.count == kRounds && !told_cycles_.contains(job)) report_cycle(*cause);
+  if (++triggers.count == kRounds && !told_cycles_.contains(job.key())) report_cycle(*cause);
 }
 
 /// Goes back along the causes until an event comes again.
@@ -121,9 +121,9 @@ void ServiceManager::report_cycle(const Cause& cause) {
       path.front());
 }
 
-void ServiceManager::forget_cycles(const JobKey& job) {
-  triggers_.erase(job);
-  told_cycles_.erase(job);
+void ServiceManager::forget_cycles(JobClass& job) {
+  job.triggers_ = {};
+  told_cycles_.erase(job.key());
 }
 
 }  // namespace upkeep::core

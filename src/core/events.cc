@@ -142,7 +142,7 @@ bool ServiceManager::stop_by_event(JobInstance& instance, Event& event) {
     release(instance, Release::Success);
     instance.cause_ = cause_of(events, event.cause());
     hold(instance, events);
-    watch_for_cycle(instance.job().key(), instance.cause_);
+    watch_for_cycle(*instance.job_, instance.cause_);
     change_goal(instance, Goal::Stop);
   }
   reset(condition);
@@ -187,7 +187,7 @@ void ServiceManager::start_by_event(JobClass& job,
     release(instance, Release::Success);
     instance.cause_ = cause_of(events, cause);
     hold(instance, events);
-    watch_for_cycle(instance.job().key(), instance.cause_);
+    watch_for_cycle(*instance.job_, instance.cause_);
     change_goal(instance, Goal::Start);
   }
   reset(condition);

@@ -63,6 +63,14 @@ class JobClass {
 
   std::optional<Ended> last_ended_;
 
+  /// How often events of jobs have redirected an instance, all following from one first cause.
+  struct Triggers {
+    CausePtr first_cause = nullptr;
+    TimePoint since{};
+    int count = 0;
+  };
+  Triggers triggers_;
+
   std::optional<std::shared_ptr<const conf::JobDefinition>> successor_;
 };
 

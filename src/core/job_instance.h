@@ -33,14 +33,21 @@ struct WaitingRequest {
 /// Who waits until an instance has settled: an event that started or stopped it, or a client.
 using Blocker = std::variant<Event*, WaitingRequest>;
 
+/// What hardly any process needs while it is being started.
+struct SpawnTrouble {
+  int tries = 0;                             ///< that could not make a child at all
+  std::optional<TimerKey> retry_timer = {};  ///< until the next try
+  std::vector<ProcessChange> early = {};     ///< reported before the result of the spawn (Q2)
+};
+
 /// The process in one role of an instance.
 struct ProcessSlot {
   SpawnId spawn;  ///< 0: no process
   pid_t pid = 0;  ///< 0 while the child is being set up
   int forks = 0;  ///< forks followed so far (`expect fork`, `expect daemon`)
-  int tries = 0;  ///< that could not make a child at all
-  std::optional<TimerKey> retry_timer = {};  ///< until the next try
-  std::vector<ProcessChange> early = {};     ///< reported before the result of the spawn (Q2)
+  std::unique_ptr<SpawnTrouble> trouble = nullptr;
+
+  [[nodiscard]] bool is_to_be_tried_again() const { return trouble && trouble->retry_timer; }
 };
 
 /// The first thing that went wrong since `starting` (spec/runtime.md 2.7).

@@ -41,6 +41,22 @@ void for_each_leaf(const EventExpression* expression, const auto& visit) {
   for_each_leaf(expression->right.get(), visit);
 }
 
+const JobKey& key_of(const Listener& listener) {
+  return listener.job->key();
+}
+
+/// Where the job is among these, or would be.
+auto place_of(const JobClass& job, std::vector<Listener>& jobs) {
+  // Most come in order, one behind the other.
+  if (jobs.empty() || key_of(jobs.back()) < job.key()) return jobs.end();
+  return std::ranges::lower_bound(jobs, job.key(), {}, key_of);
+}
+
+void erase(const JobClass& job, std::vector<Listener>& jobs) {
+  const auto place = place_of(job, jobs);
+  if (place != jobs.end() && place->job == &job) jobs.erase(place);
+}
+
 }  // namespace
 
 void Listeners::add(JobClass& job) {
@@ -48,9 +64,9 @@ void Listeners::add(JobClass& job) {
     auto& interested = by_event_[leaf.event];
     const auto needed = needed_value(leaf);
     auto& jobs = needed ? interested.by_value[*needed] : interested.whatever;
-    auto& listener = jobs[&job.key()];
-    listener.job = &job;
-    listener.*reaction = true;
+    auto place = place_of(job, jobs);
+    if (place == jobs.end() || place->job != &job) place = jobs.insert(place, Listener{&job});
+    (*place).*reaction = true;
   };
   const auto& definition = job.definition();
   for_each_leaf(definition.start_on.get(),
@@ -67,10 +83,10 @@ void Listeners::remove(JobClass& job) {
     if (const auto needed = needed_value(leaf)) {
       const auto jobs = by_value.find(*needed);
       if (jobs == by_value.end()) return;  // by an equal leaf before
-      jobs->second.erase(&job.key());
+      erase(job, jobs->second);
       if (jobs->second.empty()) by_value.erase(jobs);
     } else {
-      whatever.erase(&job.key());
+      erase(job, whatever);
     }
     if (whatever.empty() && by_value.empty()) by_event_.erase(found);
   };
@@ -100,13 +116,11 @@ std::vector<Listener> Listeners::find(const Event& event) const {
 
   std::vector<Listener> found;
   for (const auto* jobs : lists) {
-    for (const auto& [key, listener] : *jobs) found.push_back(listener);
+    found.insert(found.end(), jobs->begin(), jobs->end());
   }
   if (lists.size() < 2) return found;
   // Several lists: put in order, and two entries of one job together.
-  std::ranges::sort(found, [](const auto& left, const auto& right) {
-    return left.job->key() < right.job->key();
-  });
+  std::ranges::sort(found, {}, key_of);
   std::vector<Listener> merged;
   for (const auto& one : found) {
     if (merged.empty() || merged.back().job != one.job) {

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -35,10 +34,7 @@ class Listeners {
   [[nodiscard]] std::vector<Listener> find(const Event& event) const;
 
  private:
-  struct ByKey {
-    bool operator()(const JobKey* left, const JobKey* right) const { return *left < *right; }
-  };
-  using Jobs = std::map<const JobKey*, Listener, ByKey>;
+  using Jobs = std::vector<Listener>;  ///< by the keys of the jobs
   struct Hash {
     using is_transparent = void;
     std::size_t operator()(std::string_view text) const {

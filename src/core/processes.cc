@@ -15,6 +15,11 @@ constexpr int kSpawnTries = 20;
 constexpr std::chrono::milliseconds kFirstRetry{100};
 constexpr std::chrono::milliseconds kLongestRetry{30'000};
 
+SpawnTrouble& trouble_of(ProcessSlot& slot) {
+  if (!slot.trouble) slot.trouble = std::make_unique<SpawnTrouble>();
+  return *slot.trouble;
+}
+
 bool is_normal_exit(const conf::JobDefinition& definition, const ProcessEnd& end) {
   const auto& listed = definition.normal_exit;
   return std::ranges::find(listed, end.encoded()) != listed.end();
@@ -47,7 +52,7 @@ void ServiceManager::request_spawn(JobInstance& instance, ProcessType type) {
   auto& slot = instance.slot(type);
   spawned_.erase(slot.spawn);
   slot.spawn = SpawnId{++last_spawn_};
-  slot.retry_timer.reset();
+  if (slot.trouble) slot.trouble->retry_timer.reset();
   spawned_[slot.spawn] = {&instance, type};
   const auto expect = job.definition().expect;
   platform_.spawn({.id = slot.spawn,
@@ -63,11 +68,11 @@ void ServiceManager::request_spawn(JobInstance& instance, ProcessType type) {
 
 /// Arms the next try to make a child. False if there have been enough of them (Q5).
 bool ServiceManager::retry_later(JobInstance& instance, ProcessType type) {
-  auto& slot = instance.slot(type);
-  if (++slot.tries >= kSpawnTries || session_phase_ != SessionPhase::Up) return false;
-  const auto delay =
-      std::min<std::chrono::milliseconds>(kFirstRetry * (1LL << (slot.tries - 1)), kLongestRetry);
-  slot.retry_timer = timers_.arm(now_ + delay, RetryTimer{&instance, type});
+  auto& trouble = trouble_of(instance.slot(type));
+  if (++trouble.tries >= kSpawnTries || session_phase_ != SessionPhase::Up) return false;
+  const auto delay = std::min<std::chrono::milliseconds>(kFirstRetry * (1LL << (trouble.tries - 1)),
+                                                         kLongestRetry);
+  trouble.retry_timer = timers_.arm(now_ + delay, RetryTimer{&instance, type});
   log(Priority::Warning, "{} {} process: trying again in {} ms", instance.title(),
       conf::to_string(type), delay.count());
   return true;
@@ -79,8 +84,8 @@ bool ServiceManager::abandon_retries(JobInstance& instance) {
   bool any = false;
   for (const auto type : conf::kAllProcessTypes) {
     auto& slot = instance.slot(type);
-    if (!slot.retry_timer || type == ProcessType::PostStop) continue;
-    timers_.cancel(*slot.retry_timer);
+    if (!slot.is_to_be_tried_again() || type == ProcessType::PostStop) continue;
+    timers_.cancel(*slot.trouble->retry_timer);
     spawned_.erase(slot.spawn);
     slot = {};
     any = true;
@@ -103,12 +108,13 @@ void ServiceManager::accept(SpawnResult&& result) {
   instance->slot(type).pid = *result.outcome;
   log(Priority::Info, "{} {} process ({}) started", instance->title(), conf::to_string(type),
       *result.outcome);
-  auto early = std::exchange(instance->slot(type).early, {});
+  const auto trouble = std::exchange(instance->slot(type).trouble, nullptr);
   if (type == ProcessType::Main && instance->state_ == State::Spawned) {
     const bool ready = instance->job().definition().expect == conf::Expect::None;
     if (ready || instance->goal_ == Goal::Stop || instance->restarting_) advance(*instance);
   }
-  for (auto& change : early) accept(std::move(change));
+  if (!trouble) return;
+  for (auto& change : trouble->early) accept(std::move(change));
 }
 
 void ServiceManager::accept(ProcessChange&& change) {
@@ -117,7 +123,7 @@ void ServiceManager::accept(ProcessChange&& change) {
   const auto [instance, type] = found->second;
   const bool main = type == ProcessType::Main;
   if (auto& slot = instance->slot(type); slot.pid == 0) {  // first the result of the spawn (Q2)
-    slot.early.push_back(std::move(change));
+    trouble_of(slot).early.push_back(std::move(change));
     return;
   }
 

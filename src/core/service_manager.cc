@@ -135,7 +135,7 @@ void ServiceManager::replace_definition(JobClass& job,
   reset(job.start_on_);
   const auto old = std::exchange(job.definition_, std::move(definition));
   job.start_on_ = std::move(start_on);
-  forget_cycles(job.key());  // perhaps it was changed because of them
+  forget_cycles(job);  // perhaps it was changed because of them
   job.successor_.reset();
 
   listeners_.add(job);
@@ -148,7 +148,7 @@ void ServiceManager::remove_job(JobClass& job) {
   observer_.job_removed(job);
   listeners_.remove(job);
   reset(job.start_on_);
-  forget_cycles(job.key());
+  forget_cycles(job);
   const auto found = jobs_.find(job.key());
   ended_jobs_.push_back(std::move(found->second));
   jobs_.erase(found);

@@ -120,13 +120,6 @@ class ServiceManager {
   struct SessionTimer {};
   using Timer = std::variant<KillTimer, RetryTimer, SessionTimer>;
 
-  /// How often a job was redirected by events of jobs that all followed from one first cause.
-  struct Trigger {
-    CausePtr first_cause = nullptr;
-    TimePoint since{};
-    int count = 0;
-  };
-
   // service_manager.cc: one turn
   void accept(EmitEvent&& input);
   void accept(JobRequest&& request);
@@ -178,9 +171,9 @@ class ServiceManager {
 
   // cycles.cc: jobs that wait for each other, jobs that trigger each other without end
   [[nodiscard]] bool would_deadlock(const JobInstance& holder, const Event& event);
-  void watch_for_cycle(const JobKey& job, const CausePtr& cause);
+  void watch_for_cycle(JobClass& job, const CausePtr& cause);
   void report_cycle(const Cause& cause);
-  void forget_cycles(const JobKey& job);
+  void forget_cycles(JobClass& job);
   [[nodiscard]] bool first_deadlock(std::vector<std::string> waits);
 
   // transitions.cc: goals and states
@@ -270,7 +263,6 @@ class ServiceManager {
 
   /// Where each request waits that has no reply yet.
   std::unordered_map<RequestId, std::variant<Event*, JobInstance*>> waiting_requests_;
-  std::map<JobKey, Trigger> triggers_;
   std::set<JobKey> told_cycles_;    ///< jobs of cycles that have been told of
   std::set<CausePtr> told_chains_;  ///< first causes of cycles too long to be seen whole
   std::set<std::string> told_deadlocks_;
