@@ -140,6 +140,17 @@ TEST_F(Shortages, DISABLED_EndOfTheSessionDoesNotWaitForARetryOfPreStop) {
   EXPECT_EQ(sim.live_processes(), 0U) << "main was never told to end";
 }
 
+// Set-up that hangs: the open of a console without carrier, a directory of a server that is gone.
+TEST_F(Shortages, DISABLED_StopEndsAProcessWhoseSetUpHangs) {
+  programs({{"foo/main", {.set_up = 10h}}});
+  sim.define("foo", "exec foo\n");
+  sim.start("foo", {}, Wait::No);
+  sim.run_for(1s);
+  sim.stop("foo", {}, Wait::No);
+  sim.run_for(60s);
+  EXPECT_EQ(sim.status("foo"), "stop/waiting");
+}
+
 // ---------------------------------------------------------------- results that come twice
 
 TEST(Twice, ATemporaryFailureLeavesNoTimerBehind) {
@@ -259,6 +270,32 @@ TEST(HandOver, DISABLED_AMatchWhoseEventWasLetGoIsKept) {
   bare.emit("bar");
   bare.settle();
   EXPECT_EQ(bare.status("foo"), "start/running");
+}
+
+// A restart, a respawn and a stop, each with the half condition of the other in the way.
+TEST_F(Deadlocks, DISABLED_TwoHalfStopOnAndARestart) {
+  sim.define("a", "stop on stopping b and never\nexec a\n");
+  sim.define("b", "stop on stopping a and never\nexec b\n");
+  sim.start("a");
+  sim.start("b");
+  sim.run_for(1s);
+  sim.restart("a", {}, Wait::No);
+  sim.stop("b", {}, Wait::No);
+  sim.run_for(60s);
+  EXPECT_EQ(sim.status("a"), "start/running");
+  EXPECT_EQ(sim.status("b"), "stop/waiting");
+}
+
+// The end of the session does not bring them down either: it gives up on them.
+TEST_F(Deadlocks, DISABLED_EndOfTheSessionWithTwoHalfStopOn) {
+  sim.define("a", "stop on stopping b and never\nexec a\n");
+  sim.define("b", "stop on stopping a and never\nexec b\n");
+  sim.start("a");
+  sim.start("b");
+  sim.run_for(1s);
+  sim.end_session(core::EndSession::Type::Shutdown);
+  for (int i = 0; i < 60 && !sim.has_ended(); ++i) sim.run_for(1s);
+  EXPECT_EQ(sim.live_processes(), 0U) << "neither was ever signalled";
 }
 
 TEST_F(Deadlocks, DISABLED_AnEventThatWasLetGoStillGivesItsVariables) {  // 3.5
