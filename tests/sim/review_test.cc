@@ -362,7 +362,7 @@ TEST_F(Costs, DISABLED_TheEndOfASession) {
   });
 }
 
-// Measured in the release build: 40,000 names take 3.2 s; a call may carry a million.
+// Release build: 40,000 names take about 3 s; a call may carry ten times as many.
 TEST_F(Costs, DISABLED_ALongListOfVariables) {
   expect_almost_linear(500, [](int count) {
     BareManager bare;
@@ -372,7 +372,7 @@ TEST_F(Costs, DISABLED_ALongListOfVariables) {
   });
 }
 
-// Measured in the release build: 0.9 s in one turn with 2000 jobs, 48 s with 8000.
+// Release build, a busy machine: 0.9 s in one turn with 2000 jobs; more than 10 s of CPU with 8000.
 TEST_F(Costs, DISABLED_AKnotThroughALongChain) {
   expect_almost_linear(50, [](int count) {
     BareManager bare;
