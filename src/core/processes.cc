@@ -97,6 +97,8 @@ void ServiceManager::accept(SpawnResult&& result) {
   const auto found = spawned_.find(result.id);
   if (found == spawned_.end()) return;
   const auto [instance, type] = found->second;
+  // A second result of one try: its timer would outlive the instance.
+  if (const auto& slot = instance->slot(type); slot.pid != 0 || slot.retry_timer) return;
   if (!result.outcome) {
     platform_.collect_log(result.id);
     if (result.outcome.error().temporary && retry_later(*instance, type)) return;
