@@ -45,7 +45,11 @@ BlockerGraph::BlockerGraph(const ServiceManager& manager) {
 }
 
 void BlockerGraph::add_instance(const JobInstance& instance) {
-  add_condition({&instance.job(), &instance}, instance.stop_on());
+  const ConditionNode stop_on{&instance.job(), &instance};
+  add_condition(stop_on, instance.stop_on());
+  if (instance.stop_on_goes_with_it() && !instance.stop_on().held().empty()) {
+    add(stop_on, &instance);
+  }
   if (instance.blocker() != nullptr) add(&instance, instance.blocker());
   for (const auto type : conf::kAllProcessTypes) {
     if (instance.waits_for_process(type)) add(&instance, ProcessNode{&instance, type});

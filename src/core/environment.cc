@@ -124,6 +124,7 @@ std::expected<void, RequestError> ServiceManager::change_environment(
     for (auto& [name, instance] : job->instances_) {
       // One whose table is too full, or empty, is left as it is.
       (void)apply(instance->environment_);
+      if (instance->start_environment_) (void)apply(*instance->start_environment_);
     }
   }
   return {};

@@ -81,34 +81,41 @@ void ServiceManager::attend(Event& event) {
   attention_.insert(event.sequence());
 }
 
-void ServiceManager::visit(Event& event) {
+/// Returns how much work it was: instances that were shown the event, and one.
+int ServiceManager::visit(Event& event) {
+  int work = 1;
   if (event.progress_ == Event::Progress::Pending) {
     event.progress_ = Event::Progress::Handling;
-    dispatch(event);
+    work += dispatch(event);
   }
   if (event.blockers_ == 0) finish(event);
+  return work;
 }
 
 /// What this sets in motion stops at events that are yet to be handled: no job or instance ends
 /// before the last listener has been visited.
-void ServiceManager::dispatch(Event& event) {
-  for (const auto& listener : listeners_.find(event)) dispatch_to(listener, event);
+int ServiceManager::dispatch(Event& event) {
+  int shown = 0;
+  for (const auto& listener : listeners_.find(event)) shown += dispatch_to(listener, event);
+  return shown;
 }
 
-void ServiceManager::dispatch_to(const Listener& listener, Event& event) {
+int ServiceManager::dispatch_to(const Listener& listener, Event& event) {
   auto& job = *listener.job;
-  if (!event.session().empty() && event.session() != job.session()) return;
+  int shown = 1;
+  if (!event.session().empty() && event.session() != job.session()) return shown;
 
   std::set<std::string, std::less<>> stopped_now;
   if (listener.stops) {
     std::vector<JobInstance*> instances;  // stable: instances that end live until the turn is over
     instances.reserve(job.instances_.size());
     for (const auto& [name, instance] : job.instances_) instances.push_back(instance.get());
+    shown += static_cast<int>(instances.size());
     for (auto* instance : instances) {
       if (stop_by_event(*instance, event)) stopped_now.insert(instance->name());
     }
   }
-  if (!listener.starts || !job.start_on_.handle(event, {})) return;
+  if (!listener.starts || !job.start_on_.handle(event, {})) return shown;
   start_by_event(job, stopped_now, event.cause());
   // Half a condition must not hold the event that one of the job's own instances waits for.
   const auto waits = [&](const auto& waiter) {
@@ -116,6 +123,7 @@ void ServiceManager::dispatch_to(const Listener& listener, Event& event) {
     return instance != nullptr && (*instance)->job_ == &job;
   };
   if (std::ranges::any_of(event.waiters_, waits)) let_go(job.start_on_, event);
+  return shown;
 }
 
 /// Shows the event to `stop on`. True if that told a running instance to stop.
@@ -123,7 +131,11 @@ bool ServiceManager::stop_by_event(JobInstance& instance, Event& event) {
   auto& condition = instance.stop_on_;
   condition.handle(event, instance.environment_);
   if (!condition.value()) {
-    if (&event == instance.blocker_) let_go(condition, event);
+    // Half a condition of a job on its way down must not hold up whom the job waits for.
+    const bool own = &event == instance.blocker_;
+    if (own || (instance.stop_on_goes_with_it() && would_deadlock(instance, event))) {
+      let_go(condition, event);
+    }
     return false;
   }
 
@@ -174,7 +186,10 @@ void ServiceManager::start_by_event(JobClass& job,
     log(Priority::Warning, "{} not started by event {}: instance name: {}", job.name(),
         join(names, " "), name.error().message);
   } else if (const auto* existing = job.find_instance(*name);
-             existing == nullptr || existing->goal() != Goal::Start) {
+             existing == nullptr && !has_room(job)) {
+    log(Priority::Warning, "{} not started by event {}: too many instances", job.name(),
+        join(names, " "));
+  } else if (existing == nullptr || existing->goal() != Goal::Start) {
     auto& instance = find_or_create(job, *name);
     if (!files.empty()) {
       std::vector<std::string> numbers;

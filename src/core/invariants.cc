@@ -62,6 +62,9 @@ Result<void> ServiceManager::check_invariants() const {
     for (const auto& [name, instance] : job->instances_) {
       const auto title = instance->title();
       count_operator(instance->stop_on_);
+      if (instance->blocker_ != nullptr && !instance->stop_on_.held().empty()) {
+        knot_is_possible = true;
+      }
       if (instance->state_ == State::Waiting) return failure(title + ": rests in waiting");
       for (const auto& blocker : instance->held_) {
         if (const auto* const* event = std::get_if<Event*>(&blocker)) {

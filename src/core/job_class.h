@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "conf/job_definition.h"
 #include "core/event_operator.h"
@@ -63,13 +64,14 @@ class JobClass {
 
   std::optional<Ended> last_ended_;
 
-  /// How often events of jobs have redirected an instance, all following from one first cause.
+  /// How often events of jobs have redirected an instance, each a consequence of the one before.
   struct Triggers {
     CausePtr first_cause = nullptr;
     TimePoint since{};
+    std::size_t depth = 0;  ///< of the last of them, in its chain
     int count = 0;
   };
-  Triggers triggers_;
+  std::vector<Triggers> triggers_;
 
   std::optional<std::shared_ptr<const conf::JobDefinition>> successor_;
 };

@@ -84,6 +84,9 @@ class JobInstance {
   /// The same of the process in this role.
   [[nodiscard]] bool waits_for_process(ProcessType type) const;
 
+  /// Whether it is on its way down: what its half `stop on` holds will be let go at the end.
+  [[nodiscard]] bool stop_on_goes_with_it() const { return state_ >= State::Stopping; }
+
   /// Whether a restart was asked for that the instance has not begun yet (Q6).
   [[nodiscard]] bool restarting() const { return restarting_; }
   /// The event that must finish before the next transition; null outside starting and stopping.
@@ -122,6 +125,10 @@ class JobInstance {
   CausePtr cause_;
   RespawnLimiter respawn_limiter_;
   std::optional<TimerKey> kill_timer_;
+
+  // Of a search for deadlocks, the last one that came by.
+  std::uint64_t search_ = 0;
+  const JobInstance* reached_through_ = nullptr;
 };
 
 }  // namespace upkeep::core

@@ -15,9 +15,17 @@ constexpr int kSpawnTries = 20;
 constexpr std::chrono::milliseconds kFirstRetry{100};
 constexpr std::chrono::milliseconds kLongestRetry{30'000};
 
+/// Changes of a process that are kept until its start has been reported.
+constexpr std::size_t kMostEarly = 16;
+
 SpawnTrouble& trouble_of(ProcessSlot& slot) {
   if (!slot.trouble) slot.trouble = std::make_unique<SpawnTrouble>();
   return *slot.trouble;
+}
+
+/// Whether this process has no purpose any more once the job is to stop.
+bool is_called_off_by_stop(ProcessType type) {
+  return type != ProcessType::PreStop && type != ProcessType::PostStop;
 }
 
 bool is_normal_exit(const conf::JobDefinition& definition, const ProcessEnd& end) {
@@ -78,19 +86,25 @@ bool ServiceManager::retry_later(JobInstance& instance, ProcessType type) {
   return true;
 }
 
-/// Gives up on processes that could not be made so far: the job is to stop. True if that leaves
-/// the present state nothing to wait for.
-bool ServiceManager::abandon_retries(JobInstance& instance) {
+/// Gives up on processes that could not be made so far: what they were for is over. True if that
+/// leaves the present state nothing to wait for.
+bool ServiceManager::abandon_retries(JobInstance& instance, Abandon which) {
   bool any = false;
   for (const auto type : conf::kAllProcessTypes) {
-    auto& slot = instance.slot(type);
-    if (!slot.is_to_be_tried_again() || type == ProcessType::PostStop) continue;
-    timers_.cancel(*slot.trouble->retry_timer);
-    spawned_.erase(slot.spawn);
-    slot = {};
+    if (!instance.process(type).is_to_be_tried_again()) continue;
+    if (which == Abandon::OnStop && !is_called_off_by_stop(type)) continue;
+    forget_process(instance, type);
     any = true;
   }
   return any && !instance.waits_for_process();
+}
+
+/// A process that does not exist, and will not.
+void ServiceManager::forget_process(JobInstance& instance, ProcessType type) {
+  auto& slot = instance.slot(type);
+  if (slot.is_to_be_tried_again()) timers_.cancel(*slot.trouble->retry_timer);
+  spawned_.erase(slot.spawn);
+  slot = {};
 }
 
 void ServiceManager::accept(SpawnResult&& result) {
@@ -98,12 +112,20 @@ void ServiceManager::accept(SpawnResult&& result) {
   if (found == spawned_.end()) return;
   const auto [instance, type] = found->second;
   // A second result of one try: its timer would outlive the instance.
-  if (const auto& slot = instance->slot(type); slot.pid != 0 || slot.retry_timer) return;
+  if (const auto& slot = instance->slot(type); slot.pid != 0 || slot.is_to_be_tried_again()) {
+    return;
+  }
   if (!result.outcome) {
     platform_.collect_log(result.id);
-    if (result.outcome.error().temporary && retry_later(*instance, type)) return;
-    spawned_.erase(found);
-    instance->slot(type) = {};
+    const auto& error = result.outcome.error();
+    const bool leaving = instance->goal_ == Goal::Stop || instance->restarting_;
+    if (error.temporary && leaving && is_called_off_by_stop(type)) {
+      forget_process(*instance, type);
+      if (!instance->waits_for_process()) advance(*instance);
+      return;
+    }
+    if (error.temporary && retry_later(*instance, type)) return;
+    forget_process(*instance, type);
     spawn_failed(*instance, type, result.outcome.error());
     return;
   }
@@ -125,7 +147,8 @@ void ServiceManager::accept(ProcessChange&& change) {
   const auto [instance, type] = found->second;
   const bool main = type == ProcessType::Main;
   if (auto& slot = instance->slot(type); slot.pid == 0) {  // first the result of the spawn (Q2)
-    trouble_of(slot).early.push_back(std::move(change));
+    auto& early = trouble_of(slot).early;
+    if (early.size() < kMostEarly) early.push_back(std::move(change));
     return;
   }
 
@@ -177,7 +200,8 @@ void ServiceManager::main_ended(JobInstance& instance, const ProcessEnd& end) {
     return;
   }
   // A post-start or pre-stop process is waited for before the state moves on.
-  const bool stays = instance.waits_for_process();
+  bool stays = instance.waits_for_process();
+  if (stays && abandon_retries(instance, Abandon::Everything)) stays = false;
   const auto& limit = instance.job().definition().respawn_limit;
   const auto verdict = judge_main_end(instance, end);
   if (verdict) {

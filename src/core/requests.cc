@@ -85,6 +85,11 @@ void ServiceManager::start(JobClass& job, JobInstance* existing, const std::stri
                 "Job is already running: " + existing->title());
     return;
   }
+  if (existing == nullptr && !has_room(job)) {
+    reply_error(command.id, RequestErrorCode::InvalidArguments,
+                "Too many instances of job: " + job.name());
+    return;
+  }
   auto& instance = existing != nullptr ? *existing : find_or_create(job, name);
   instance.start_environment_ = std::move(environment);
   instance.start_files_.clear();

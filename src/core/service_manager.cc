@@ -8,9 +8,15 @@
 namespace upkeep::core {
 namespace {
 
-/// Events handled before the loop gets a turn to reap, answer and read: jobs that trigger each
-/// other for ever must not starve the rest.
-constexpr int kEventsPerTurn = 1000;
+/// Events handled, and instances shown one, before the loop gets a turn to reap, answer and read:
+/// jobs that trigger each other for ever must not starve the rest.
+constexpr int kWorkPerTurn = 2000;
+/// The same where they have been found to do so, and the pause before the next turn.
+constexpr int kThrottledWork = 100;
+constexpr std::chrono::milliseconds kThrottledPause{100};
+
+/// Instances of one job: each costs memory, and a mistake makes them multiply.
+constexpr std::size_t kMostInstances = 10'000;
 
 /// Three times as much, escaped, and the name of the job still fit into an object path of D-Bus,
 /// which libsystemd bounds by 64 KiB: an instance without one could not be told about.
@@ -38,8 +44,8 @@ void ServiceManager::handle(TimePoint now, Input input) {
 }
 
 std::optional<TimePoint> ServiceManager::next_deadline() const {
-  if (!attention_.empty()) return TimePoint{};
-  return timers_.next();
+  if (attention_.empty()) return timers_.next();
+  return std::min(next_turn_, timers_.next().value_or(next_turn_));
 }
 
 std::vector<ServiceManager::Deadline> ServiceManager::deadlines() const {
@@ -68,15 +74,20 @@ void ServiceManager::fire_timers() {
 }
 
 void ServiceManager::settle() {
-  for (int budget = kEventsPerTurn; budget > 0 && !attention_.empty(); --budget) {
+  int budget = is_throttled_ ? kThrottledWork : kWorkPerTurn;
+  while (budget > 0 && !attention_.empty()) {
     // Oldest first, then again from the start, as the queue is walked (spec/runtime.md 3.1).
     auto next = attention_.upper_bound(walked_to_);
     if (next == attention_.end()) next = attention_.begin();
     walked_to_ = *next;
     attention_.erase(next);
-    visit(*events_.at(walked_to_));
+    budget -= visit(*events_.at(walked_to_));
   }
-  if (attention_.empty()) walked_to_ = 0;  // the next walk begins with the oldest again
+  if (attention_.empty()) {
+    walked_to_ = 0;  // the next walk begins with the oldest again
+    is_throttled_ = false;
+  }
+  next_turn_ = is_throttled_ ? now_ + kThrottledPause : TimePoint{};
 }
 
 const JobClass* ServiceManager::find_job(const JobKey& key) const {
@@ -183,10 +194,15 @@ Result<std::string> ServiceManager::expand_instance(const JobClass& job,
   return name;
 }
 
+bool ServiceManager::has_room(const JobClass& job) {
+  return job.instances_.size() < kMostInstances;
+}
+
 JobInstance& ServiceManager::find_or_create(JobClass& job, const std::string& name) {
   auto& slot = job.instances_[name];
   if (!slot) {
     slot = std::make_unique<JobInstance>(job, name);
+    ++instances_;
     observer_.instance_added(*slot);
   }
   return *slot;
@@ -200,6 +216,7 @@ void ServiceManager::destroy(JobInstance& instance) {
   const auto found = job.instances_.find(instance.name_);
   ended_instances_.push_back(std::move(found->second));
   job.instances_.erase(found);
+  --instances_;
 
   if (!job.instances_.empty() || !job.successor_) {
     observer_.instance_removed(instance);

@@ -143,6 +143,8 @@ class ServiceManager {
   /// The name that the `instance` stanza gives with these variables, of bounded length.
   [[nodiscard]] static Result<std::string> expand_instance(const JobClass& job,
                                                            const Environment& environment);
+  /// Whether another instance may be made.
+  [[nodiscard]] static bool has_room(const JobClass& job);
   JobInstance& find_or_create(JobClass& job, const std::string& name);
   void destroy(JobInstance& instance);
 
@@ -156,9 +158,9 @@ class ServiceManager {
                      CausePtr cause);
   void queue_job_event(JobInstance& instance, std::string_view name, bool block);
   void attend(Event& event);
-  void visit(Event& event);
-  void dispatch(Event& event);
-  void dispatch_to(const Listener& listener, Event& event);
+  [[nodiscard]] int visit(Event& event);
+  [[nodiscard]] int dispatch(Event& event);
+  [[nodiscard]] int dispatch_to(const Listener& listener, Event& event);
   bool stop_by_event(JobInstance& instance, Event& event);
   void start_by_event(JobClass& job, const std::set<std::string, std::less<>>& stopped_now,
                       const CausePtr& cause);
@@ -172,9 +174,9 @@ class ServiceManager {
   // cycles.cc: jobs that wait for each other, jobs that trigger each other without end
   [[nodiscard]] bool would_deadlock(const JobInstance& holder, const Event& event);
   void watch_for_cycle(JobClass& job, const CausePtr& cause);
-  void report_cycle(const Cause& cause);
+  void report_cycle(JobClass& job, const Cause& cause, std::size_t gap);
   void forget_cycles(JobClass& job);
-  [[nodiscard]] bool first_deadlock(std::vector<std::string> waits);
+  void tell_deadlock(const JobInstance& holder, const JobInstance& first, const Event& event);
 
   // transitions.cc: goals and states
   void set_goal(JobInstance& instance, Goal goal);
@@ -193,7 +195,9 @@ class ServiceManager {
   void start_process(JobInstance& instance, ProcessType type);
   void request_spawn(JobInstance& instance, ProcessType type);
   [[nodiscard]] bool retry_later(JobInstance& instance, ProcessType type);
-  [[nodiscard]] bool abandon_retries(JobInstance& instance);
+  enum class Abandon { OnStop, Everything };
+  [[nodiscard]] bool abandon_retries(JobInstance& instance, Abandon which = Abandon::OnStop);
+  void forget_process(JobInstance& instance, ProcessType type);
   void process_ended(JobInstance& instance, ProcessType type, const ProcessEnd& end);
   void main_ended(JobInstance& instance, const ProcessEnd& end);
   [[nodiscard]] std::optional<Cause::Verdict> judge_main_end(JobInstance& instance,
@@ -238,7 +242,6 @@ class ServiceManager {
   void check_session();
   void end_session();
   [[nodiscard]] bool any_process() const;
-  [[nodiscard]] bool any_instance() const;
 
   template <typename... Args>
   void log(Priority priority, fmt::format_string<Args...> format, Args&&... args) {
@@ -259,10 +262,15 @@ class ServiceManager {
   /// Those of them that have something to do, by sequence; walked round and round by settle().
   std::set<std::uint64_t> attention_;
   std::uint64_t walked_to_ = 0;
+  /// Jobs trigger each other without end: until nothing is left to do, the queue is handled with
+  /// pauses, so that clients keep up with what they are told.
+  bool is_throttled_ = false;
+  TimePoint next_turn_{};  ///< then, for work that is left
   std::uint64_t last_event_ = 0;
 
   /// Where each request waits that has no reply yet.
   std::unordered_map<RequestId, std::variant<Event*, JobInstance*>> waiting_requests_;
+  std::uint64_t search_ = 0;        ///< numbers searches for deadlocks
   std::set<JobKey> told_cycles_;    ///< jobs of cycles that have been told of
   std::set<CausePtr> told_chains_;  ///< first causes of cycles too long to be seen whole
   std::set<std::string> told_deadlocks_;
@@ -270,6 +278,8 @@ class ServiceManager {
   std::unordered_map<SpawnId, SpawnedProcess> spawned_;
   std::uint64_t last_spawn_ = 0;
   TimerQueue<Timer> timers_;
+
+  std::size_t instances_ = 0;  ///< of all jobs
 
   SessionPhase session_phase_ = SessionPhase::Up;
   TimePoint session_deadline_{};

@@ -43,6 +43,8 @@ void ServiceManager::stop_everything() {
     instance->restarting_ = false;
     if (instance->goal_ != Goal::Stop) instance->cause_ = session_cause_;
     change_goal(*instance, Goal::Stop);
+    // Nothing is tried again now: what was not there to be waited for is not waited for.
+    if (abandon_retries(*instance, Abandon::Everything)) advance(*instance);
   }
 }
 
@@ -76,12 +78,13 @@ void ServiceManager::session_timer_fired() {
 void ServiceManager::check_session() {
   const bool ending =
       session_phase_ == SessionPhase::Waiting || session_phase_ == SessionPhase::Killing;
-  if (ending && attention_.empty() && !any_instance()) end_session();
+  if (ending && attention_.empty() && instances_ == 0) end_session();
 }
 
 void ServiceManager::end_session() {
   session_phase_ = SessionPhase::Over;
-  for (const auto& [id, process] : spawned_) {
+  const std::map<SpawnId, SpawnedProcess> left(spawned_.begin(), spawned_.end());
+  for (const auto& [id, process] : left) {
     log(Priority::Warning, "{} {} process ({}) outlives the session", process.instance->title(),
         conf::to_string(process.type), process.instance->pid(process.type));
   }
@@ -90,11 +93,6 @@ void ServiceManager::end_session() {
 
 bool ServiceManager::any_process() const {
   return !spawned_.empty();
-}
-
-bool ServiceManager::any_instance() const {
-  return std::ranges::any_of(jobs_,
-                             [](const auto& entry) { return !entry.second->instances_.empty(); });
 }
 
 }  // namespace upkeep::core

@@ -51,8 +51,10 @@ std::expected<Output, LaunchFailure> open_output() {
   if (master && ::unlockpt(master.value()) == 0) return Output{std::move(master), {}, {}};
 
   const int error = errno;
-  if (is_temporary(error)) return failed("unable to create a terminal to log from", error);
-  // No terminals at all here, as in a bare container: a pipe carries the output as well.
+  // With all terminals taken (ENOSPC) there may be none for long: not worth waiting for.
+  if (is_temporary(error) && error != ENOSPC)
+    return failed("unable to create a terminal to log from", error);
+  // Nor are there any in a bare container. A pipe carries the output as well.
   auto pipe = make_pipe("unable to create a pipe to log from", NonBlocking::Reading);
   if (!pipe) return std::unexpected(pipe.error());
   return Output{std::move(pipe->reading), std::move(pipe->writing),

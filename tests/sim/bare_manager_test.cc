@@ -11,7 +11,7 @@ using core::SpawnId;
 using core::TimePoint;
 using std::chrono::seconds;
 
-constexpr std::size_t kLong = 600;  // two events for each: more than one turn handles
+constexpr std::size_t kLong = 1500;  // two events for each: more than one turn handles
 const std::string kLastLink = "link-000599";
 
 TEST(BareManager, AnEventNeedsNoRequester) {

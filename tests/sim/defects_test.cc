@@ -22,7 +22,7 @@ constexpr auto kWithoutEnd = "jobs trigger each other without end";
 
 class Deadlocks : public Scenario {};
 
-TEST_F(Deadlocks, DISABLED_HalfStopOnOfTheStoppedJobHoldsTheStopperUp) {
+TEST_F(Deadlocks, HalfStopOnOfTheStoppedJobHoldsTheStopperUp) {
   sim.define("net", "stop on stopping web and never\nexec net\n");
   sim.define("web", "stop on stopping net\nexec web\n");
   sim.start("net");
@@ -35,7 +35,7 @@ TEST_F(Deadlocks, DISABLED_HalfStopOnOfTheStoppedJobHoldsTheStopperUp) {
   EXPECT_EQ(sim.status("web"), "stop/waiting");
 }
 
-TEST_F(Deadlocks, DISABLED_TwoHalfStopOnHoldEachOther) {
+TEST_F(Deadlocks, TwoHalfStopOnHoldEachOther) {
   sim.define("a", "stop on stopping b and never\nexec a\n");
   sim.define("b", "stop on stopping a and never\nexec b\n");
   sim.start("a");
@@ -48,7 +48,7 @@ TEST_F(Deadlocks, DISABLED_TwoHalfStopOnHoldEachOther) {
   EXPECT_EQ(sim.status("b"), "stop/waiting");
 }
 
-TEST_F(Deadlocks, DISABLED_HalfStopOnOfSiblingsAtTheEndOfTheSession) {
+TEST_F(Deadlocks, HalfStopOnOfSiblingsAtTheEndOfTheSession) {
   sim.define("a", "instance $N\nstop on stopping a INSTANCE!=$N and never\nexec a\n");
   sim.start("a", {"N=1"});
   sim.start("a", {"N=2"});
@@ -78,7 +78,7 @@ class Shortages : public Scenario {
   }
 };
 
-TEST_F(Shortages, DISABLED_StopWhileATryIsUnderWay) {
+TEST_F(Shortages, StopWhileATryIsUnderWay) {
   programs({{"foo/main", scarce()}});
   sim.define("foo", "exec foo\n");
   sim.start("foo", {}, Wait::No);
@@ -89,7 +89,7 @@ TEST_F(Shortages, DISABLED_StopWhileATryIsUnderWay) {
   EXPECT_EQ(sim.spawn_count("foo", ProcessType::Main), 1);
 }
 
-TEST_F(Shortages, DISABLED_NothingRunsAfterAStopThatCameDuringATry) {
+TEST_F(Shortages, NothingRunsAfterAStopThatCameDuringATry) {
   bool first = true;
   sim.program = [&](const core::SpawnRequest&) {
     if (!std::exchange(first, false)) return Program{};
@@ -104,7 +104,7 @@ TEST_F(Shortages, DISABLED_NothingRunsAfterAStopThatCameDuringATry) {
 }
 
 // A shortage in post-start, and main dies: nothing is left for the post-start to follow up.
-TEST_F(Shortages, DISABLED_StopAfterMainFailedDuringRetries) {
+TEST_F(Shortages, StopAfterMainFailedDuringRetries) {
   programs({{"foo/post-start", scarce()}, {"foo/main", {.runs = 500ms, .status = 1}}});
   sim.define("foo", "exec foo\npost-start exec post\n");
   sim.start("foo", {}, Wait::No);
@@ -112,7 +112,7 @@ TEST_F(Shortages, DISABLED_StopAfterMainFailedDuringRetries) {
   EXPECT_EQ(sim.status("foo"), "stop/waiting");
 }
 
-TEST_F(Shortages, DISABLED_EndOfTheSessionDoesNotWaitForARetryOfPostStop) {
+TEST_F(Shortages, EndOfTheSessionDoesNotWaitForARetryOfPostStop) {
   programs({{"foo/post-stop", scarce()}});
   sim.define("foo", "exec foo\npost-stop exec post\n");
   sim.start("foo", {}, Wait::No);
@@ -126,7 +126,7 @@ TEST_F(Shortages, DISABLED_EndOfTheSessionDoesNotWaitForARetryOfPostStop) {
   EXPECT_FALSE(mentions(sim.messages(), "outlives")) << "no such process was ever made";
 }
 
-TEST_F(Shortages, DISABLED_EndOfTheSessionDoesNotWaitForARetryOfPreStop) {
+TEST_F(Shortages, EndOfTheSessionDoesNotWaitForARetryOfPreStop) {
   programs({{"foo/pre-stop", scarce()}});
   sim.define("foo", "exec foo\npre-stop exec pre\n");
   sim.start("foo", {}, Wait::No);
@@ -177,7 +177,7 @@ class Alarms : public Scenario {
   }
 };
 
-TEST_F(Alarms, DISABLED_InstancesThatStopWithOneService) {
+TEST_F(Alarms, InstancesThatStopWithOneService) {
   sim.define("db", "exec db\n");
   sim.define("worker", "instance $N\nstop on stopping db\nexec w\n");
   sim.start("db");
@@ -188,7 +188,7 @@ TEST_F(Alarms, DISABLED_InstancesThatStopWithOneService) {
   EXPECT_FALSE(mentions(sim.messages(), kWithoutEnd));
 }
 
-TEST_F(Alarms, DISABLED_AHookForEveryService) {
+TEST_F(Alarms, AHookForEveryService) {
   define_services(20);
   sim.define("hook", "start on starting JOB!=hook\ninstance $JOB\ntask\nexec h\n");
   sim.emit("go");
@@ -196,7 +196,7 @@ TEST_F(Alarms, DISABLED_AHookForEveryService) {
   EXPECT_FALSE(mentions(sim.messages(), kWithoutEnd));
 }
 
-TEST_F(Alarms, DISABLED_AMonitorOfEveryService) {
+TEST_F(Alarms, AMonitorOfEveryService) {
   define_services(20);
   sim.define("monitor", "start on started JOB!=monitor\ninstance $JOB\nexec m\n");
   sim.emit("go");
@@ -204,7 +204,7 @@ TEST_F(Alarms, DISABLED_AMonitorOfEveryService) {
   EXPECT_FALSE(mentions(sim.messages(), kWithoutEnd));
 }
 
-TEST_F(Alarms, DISABLED_AServiceThatFlaps) {
+TEST_F(Alarms, AServiceThatFlaps) {
   programs({{"web/main", {.runs = 700ms, .status = 1}}});
   sim.define("web", "respawn\nrespawn limit unlimited\nexec web\n");
   sim.define("proxy", "start on started web\nstop on stopping web\nexec proxy\n");
@@ -214,7 +214,7 @@ TEST_F(Alarms, DISABLED_AServiceThatFlaps) {
 }
 
 // A false alarm takes the jobs it names out of the watch: the real knot is not told of.
-TEST_F(Alarms, DISABLED_AFalseOneDoesNotHideATrueOne) {
+TEST_F(Alarms, AFalseOneDoesNotHideATrueOne) {
   bool fails = false;
   sim.program = [&](const core::SpawnRequest& request) {
     if (request.definition->name == "again") return Program{.runs = 10ms};
@@ -273,7 +273,7 @@ TEST(HandOver, DISABLED_AMatchWhoseEventWasLetGoIsKept) {
 }
 
 // A restart, a respawn and a stop, each with the half condition of the other in the way.
-TEST_F(Deadlocks, DISABLED_TwoHalfStopOnAndARestart) {
+TEST_F(Deadlocks, TwoHalfStopOnAndARestart) {
   sim.define("a", "stop on stopping b and never\nexec a\n");
   sim.define("b", "stop on stopping a and never\nexec b\n");
   sim.start("a");
@@ -287,7 +287,7 @@ TEST_F(Deadlocks, DISABLED_TwoHalfStopOnAndARestart) {
 }
 
 // The end of the session does not bring them down either: it gives up on them.
-TEST_F(Deadlocks, DISABLED_EndOfTheSessionWithTwoHalfStopOn) {
+TEST_F(Deadlocks, EndOfTheSessionWithTwoHalfStopOn) {
   sim.define("a", "stop on stopping b and never\nexec a\n");
   sim.define("b", "stop on stopping a and never\nexec b\n");
   sim.start("a");
@@ -314,7 +314,7 @@ TEST_F(Deadlocks, DISABLED_AnEventThatWasLetGoStillGivesItsVariables) {  // 3.5
 class Tables : public Scenario {};
 
 // spec/control.md 1.11: the change is seen by processes started from then on.
-TEST_F(Tables, DISABLED_AChangeReachesTheNextRunOfARestartUnderWay) {
+TEST_F(Tables, AChangeReachesTheNextRunOfARestartUnderWay) {
   programs({{"foo/post-stop", {.runs = 5s}}});
   sim.define("foo", "exec foo\npost-stop exec post\n");
   sim.start("foo");
@@ -351,7 +351,7 @@ class Costs : public ::testing::Test {
   }
 };
 
-TEST_F(Costs, DISABLED_TheEndOfASession) {
+TEST_F(Costs, TheEndOfASession) {
   expect_almost_linear(1000, [](int count) {
     BareManager bare;
     for (int i = 0; i < count; ++i) bare.define(fmt::format("j{:05}", i), "start on go\nexec x\n");
@@ -363,7 +363,7 @@ TEST_F(Costs, DISABLED_TheEndOfASession) {
 }
 
 // Release build: 40,000 names take about 3 s; a call may carry ten times as many.
-TEST_F(Costs, DISABLED_ALongListOfVariables) {
+TEST_F(Costs, ALongListOfVariables) {
   expect_almost_linear(500, [](int count) {
     BareManager bare;
     core::SetVariables change;
@@ -373,7 +373,7 @@ TEST_F(Costs, DISABLED_ALongListOfVariables) {
 }
 
 // Release build, a busy machine: 0.9 s in one turn with 2000 jobs; more than 10 s of CPU with 8000.
-TEST_F(Costs, DISABLED_AKnotThroughALongChain) {
+TEST_F(Costs, AKnotThroughALongChain) {
   expect_almost_linear(50, [](int count) {
     BareManager bare;
     for (int i = 0; i < count; ++i) {
@@ -388,7 +388,7 @@ TEST_F(Costs, DISABLED_AKnotThroughALongChain) {
 
 // Measured in the release build: 0.6 s with 5000 instances. Who only counts events lets a turn
 // grow with the listeners.
-TEST(Budget, DISABLED_CountsWhoIsShownAnEvent) {
+TEST(Budget, CountsWhoIsShownAnEvent) {
   BareManager bare;
   bare.define("m", "instance $N\nstop on stopped X=$N\nexec x\n");
   for (int i = 0; i < 2000; ++i) {
@@ -409,7 +409,7 @@ TEST(Budget, DISABLED_CountsWhoIsShownAnEvent) {
 }
 
 // Nothing bounds the instances of a job: 131,072 and 240 MiB after 0.7 s.
-TEST(Budget, DISABLED_InstancesThatMultiply) {
+TEST(Budget, InstancesThatMultiply) {
   BareManager bare;
   for (const auto* name : {"a", "b"}) {
     bare.define(
