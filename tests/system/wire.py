@@ -175,6 +175,7 @@ class Connection:
         self.pending = bytearray()
         self.serial = 0
         self.signals = []
+        self.replies = {}  # by serial number, those that nobody has waited for yet
         self._authenticate()
 
     def close(self):
@@ -199,8 +200,17 @@ class Connection:
 
     def call(self, path, interface, member, signature="", *values, timeout=30):
         """Returns the reply's values; raises DBusError. Signals that come meanwhile are kept."""
+        return self.answer(self.ask(path, interface, member, signature, *values), timeout)
+
+    def ask(self, path, interface, member, signature="", *values):
+        """Sends a call and returns its serial number, for `answered` and `answer`."""
         self.socket.sendall(self.encode(path, interface, member, signature, *values))
-        return self._await_reply(self.serial, timeout)
+        return self.serial
+
+    def answered(self, serial):
+        """Whether a call has been answered, once the daemon has seen to all that was sent."""
+        self.version()
+        return serial in self.replies
 
     def encode(self, path, interface, member, signature="", *values, reply=True):
         """The bytes of a method call, with the next serial number."""
@@ -226,18 +236,21 @@ class Connection:
                              MANAGER, "version")
         return value
 
-    def _await_reply(self, serial, timeout):
+    def answer(self, serial, timeout=30):
+        """Waits for the reply to a call; returns its values or raises DBusError."""
         deadline = time.monotonic() + timeout
-        while True:
+        while serial not in self.replies:
             message = self.receive(deadline)
             if message is None:
                 raise TimeoutError(f"no reply in {timeout} s")
             if message.kind == SIGNAL:
                 self.signals.append(message)
-            elif message.reply_to == serial:
-                if message.kind == ERROR:
-                    raise DBusError(message.error, message.body[0] if message.body else "")
-                return message.body
+            else:
+                self.replies[message.reply_to] = message
+        message = self.replies.pop(serial)
+        if message.kind == ERROR:
+            raise DBusError(message.error, message.body[0] if message.body else "")
+        return message.body
 
     def receive(self, deadline):
         """The next message, or None when the deadline has passed."""
