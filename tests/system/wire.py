@@ -12,6 +12,8 @@ import time
 
 MANAGER_PATH = "/com/ubuntu/Upstart"
 MANAGER = "com.ubuntu.Upstart0_6"
+JOB = MANAGER + ".Job"
+INSTANCE = MANAGER + ".Instance"
 METHOD_CALL, METHOD_RETURN, ERROR, SIGNAL = 1, 2, 3, 4
 _FIXED = {"y": "B", "b": "I", "n": "h", "q": "H", "i": "i", "u": "I", "h": "I",
           "x": "q", "t": "Q", "d": "d"}
