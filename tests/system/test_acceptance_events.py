@@ -90,12 +90,16 @@ def test_a_failing_hook_stops_nobody_and_is_told(daemon):
     daemon.job("db", "env COLOUR=red\nexport COLOUR\n" + SERVICE)
     daemon.job("hook", "start on starting db or stopping db\ntask\nexec sh -c 'exit 3'\n")
     daemon.job("listener", "start on starting/failed COLOUR=red or stopping/failed COLOUR=red\n"
-               f"task\nexec sh -c 'echo $UPSTART_EVENTS $JOB >> {path}; exit 1'\n")
+               "instance $UPSTART_EVENTS\ntask\n"
+               f"exec sh -c 'echo $UPSTART_EVENTS $JOB >> {path}; exit 1'\n")
     monitor = daemon.monitor()
     assert daemon.succeed("start", "db") == f"db start/running, process {daemon.pid_of('db')}\n"
     assert daemon.succeed("stop", "db") == "db stop/waiting\n"
     assert daemon.run("initctl", "emit", "starting", "JOB=db", "X=1") == FAILED
+    # An event is announced when the tasks that it has started are done.
     monitor.wait(lambda event: event.name == "starting/failed" and "X" in event.env)
+    for event in ("starting/failed", "stopping/failed"):
+        monitor.wait(lambda one, event=event: one.name == event and "COLOUR" in one.env)
 
     db = sorted(monitor.of_job("db"))
     assert db == sorted([
@@ -105,6 +109,6 @@ def test_a_failing_hook_stops_nobody_and_is_told(daemon):
         "stopping/failed JOB=db INSTANCE= RESULT=ok COLOUR=red",
         "stopped JOB=db INSTANCE= RESULT=ok COLOUR=red",
         "starting JOB=db X=1", "starting/failed JOB=db X=1"])
-    assert read_text(path) == "starting/failed db\nstopping/failed db\n"
+    assert sorted(read_text(path).splitlines()) == ["starting/failed db", "stopping/failed db"]
     # A "/failed" event that fails gives no further one.
     assert not any("failed/failed" in event.name for event in monitor.events)

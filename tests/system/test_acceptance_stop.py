@@ -13,6 +13,7 @@ from programs import SERVICE, acting, release, released_by
 from upkeep import read_text
 
 KILL_TIMEOUT = 1
+LONG_ENOUGH = 3  # s to find a job in the state killed and to ask something of it
 MARGIN = 10  # s; generous, for a busy machine. What never ends takes longer.
 REFUSED = (1, "", "stop: Job has already been stopped: web\n")
 DOWN = ["stopping JOB=web INSTANCE= RESULT=ok", "stopped JOB=web INSTANCE= RESULT=ok"]
@@ -24,15 +25,12 @@ def waits(process, path):
     return f"{process} script\n{released_by(path)}\nend script\n"
 
 
-def deaf_main(daemon):
-    """A main process that ignores TERM; it has written to the file before it could be stopped."""
-    return f"kill timeout {KILL_TIMEOUT}\nexec {acting('deaf', 'log=' + daemon.path('deaf'))}\n"
-
-
-def start_deaf(daemon):
-    daemon.job("web", deaf_main(daemon))
+def start_deaf(daemon, kill_timeout, hooks=""):
+    """Starts a job whose main process ignores TERM, and waits until it does; returns its pid."""
+    path = daemon.path("deaf")
+    daemon.job("web", f"kill timeout {kill_timeout}\nexec {acting('deaf', 'log=' + path)}\n{hooks}")
     daemon.succeed("start", "web")
-    wait_until(lambda: read_text(daemon.path("deaf")), "the program to be deaf")
+    return int(wait_until(lambda: read_text(path), "the program to be deaf"))
 
 
 # 4: on the way up
@@ -89,14 +87,11 @@ def test_stop_in_spawned_ends_what_was_spawned(daemon):
 def test_stop_in_running_and_again_in_each_state_after_it(daemon):
     """One stop; each further one is refused and changes nothing."""
     paths = {state: daemon.path(state) for state in ("pre-stop", "stopping", "post-stop")}
-    daemon.job("web", deaf_main(daemon) + waits("pre-stop", paths["pre-stop"])
-               + waits("post-stop", paths["post-stop"]))
     daemon.job("hook", "start on stopping web\ntask\nscript\n"
                        f"{released_by(paths['stopping'])}\nend script\n")
     monitor = daemon.monitor()
-    daemon.succeed("start", "web")
-    wait_until(lambda: read_text(daemon.path("deaf")), "the program to be deaf")
-    pid = daemon.pid_of("web")
+    pid = start_deaf(daemon, LONG_ENOUGH, waits("pre-stop", paths["pre-stop"])
+                     + waits("post-stop", paths["post-stop"]))
     stopping = daemon.background("stop", "web")
     for state in ("pre-stop", "stopping", "killed", "post-stop"):
         daemon.wait_status("web", f"stop/{state}")
@@ -132,12 +127,11 @@ def test_stop_in_pre_stop_after_it_was_cancelled(daemon):
 @pytest.mark.parametrize("state", ["stopping", "killed", "post-stop"])
 def test_stop_turns_a_restart_on_the_way_down_into_an_end(daemon, state):
     go = daemon.path("go")
-    daemon.job("web", deaf_main(daemon) + (waits("post-stop", go) if state == "post-stop" else ""))
     if state == "stopping":
         daemon.job("hook", f"start on stopping web\ntask\nscript\n{released_by(go)}\nend script\n")
     monitor = daemon.monitor()
-    daemon.succeed("start", "web")
-    wait_until(lambda: read_text(daemon.path("deaf")), "the program to be deaf")
+    start_deaf(daemon, LONG_ENOUGH if state == "killed" else KILL_TIMEOUT,
+               waits("post-stop", go) if state == "post-stop" else "")
     restarting = daemon.background("restart", "web")
     daemon.wait_status("web", f"start/{state}")
     stopping = daemon.background("stop", "web")
@@ -149,8 +143,7 @@ def test_stop_turns_a_restart_on_the_way_down_into_an_end(daemon, state):
 
 
 def test_stop_of_a_process_that_ignores_it_ends_after_the_kill_timeout(daemon):
-    start_deaf(daemon)
-    pid = daemon.pid_of("web")
+    pid = start_deaf(daemon, KILL_TIMEOUT)
     began = time.monotonic()
     assert daemon.succeed("stop", "web") == "web stop/waiting\n"
     took = time.monotonic() - began

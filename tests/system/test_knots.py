@@ -108,7 +108,7 @@ def test_jobs_that_trigger_each_other_starve_nobody(daemon):
     wait_until(lambda: pids(path + ".other"), "other to start", QUICK)
     emit(daemon, "then")
     (other,) = pids(path + ".other")
-    wait_until(lambda: not os.path.exists(f"/proc/{other}"), "other to be stopped and reaped", QUICK)
+    wait_until(lambda: not os.path.exists(f"/proc/{other}"), "other to be reaped", QUICK)
     (old,) = pids(path)
     os.kill(old, signal.SIGKILL)
     wait_until(lambda: len(pids(path)) == 2, "kept to be respawned", QUICK)
