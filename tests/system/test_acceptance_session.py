@@ -3,6 +3,7 @@
 test_acceptance.py has the table of all checks.
 """
 import os
+import signal
 import time
 
 import pytest
@@ -143,22 +144,22 @@ def test_what_does_not_end_delays_it_until_the_limit_and_is_named(daemon):
     assert daemon.finish(waiting) == (1, "", "start: Connection terminated\n")
 
 
-def test_nothing_is_respawned_any_more(daemon):
-    go, path = daemon.path("go"), daemon.path("runs")
-    daemon.job("web", f"""\
-        respawn
-        exec sh -c 'echo run >> {path}; exec sleep 1000'
-        pre-stop script
-        {released_by(go)}
-        end script
-        """)
+@HOW
+def test_nothing_is_respawned_any_more(daemon, how):
+    """Neither what ran before, here one that cancels its stop, nor what `session-end` starts."""
+    path = daemon.path("runs")
+    daemon.job("web", SERVICE + "respawn\npre-stop exec start\n")
+    daemon.job("save", "start on session-end\nrespawn\n"
+                       f"exec sh -c 'echo run >> {path}; exit 1'\n")
+    monitor = daemon.monitor()
     daemon.succeed("start", "web")
-    wait_until(lambda: read_text(path), "web to run")
     pid = daemon.pid_of("web")
-    wait = end_session(daemon, "shutdown")
-    daemon.wait_status("web", "stop/pre-stop")
-    os.kill(pid, 9)
-    wait_until(lambda: daemon.pid_of("web") != pid, "its end to be noticed")
-    release(go)
-    assert wait()[0] == 0
+    wait = end_session(daemon, how)
+    monitor.wait_for("stopped", "save")
+    daemon.wait_status("web", "start/running")  # again: it was stopped before `save` was started
+    os.kill(pid, signal.SIGKILL)
+    status, took = wait()
+    assert status == 0
+    assert took < SHORTEST_LIMIT  # with nothing left it does not wait for the limit
     assert read_text(path) == "run\n"
+
