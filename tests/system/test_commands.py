@@ -9,9 +9,9 @@ import pytest
 
 import processes
 from processes import wait_until
+from programs import SERVICE, released_by
 from upkeep import BIN, Answer, need_root, shared_folder
 
-SERVICE = "exec sleep 1000\n"
 TRY = "Try `{} --help' for more information.\n"
 
 
@@ -28,11 +28,6 @@ def web(daemon):
     """A daemon with one service, not started."""
     daemon.job("web", SERVICE)
     return daemon
-
-
-def released_by(path):
-    """A script's lines that wait for a file to appear."""
-    return f"while [ ! -e {path} ]; do sleep 0.02; done"
 
 
 # A service from start to stop

@@ -172,9 +172,9 @@ def test_only_so_many_are_kept(daemon, connection, gift):
 def test_files_that_a_call_has_no_use_for_are_not_kept(daemon, connection, gift):
     """A client may attach them to anything, and wait."""
     daemon.job("endless", "start on wait-for-me\ntask\nexec sleep 1000\n")
-    connection.send(MANAGER_PATH, MANAGER, "EmitEvent", "sasb", "wait-for-me", [], True,
+    connection.ask(MANAGER_PATH, MANAGER, "EmitEvent", "sasb", "wait-for-me", [], True,
                     files=[gift.fileno()] * 100)
-    connection.send(MANAGER_PATH, MANAGER, "EmitEventWithFile", "sasbh", "wait-for-me", [], True,
+    connection.ask(MANAGER_PATH, MANAGER, "EmitEventWithFile", "sasbh", "wait-for-me", [], True,
                     7, files=[gift.fileno()] * 100)
     daemon.wait_status("endless", "start/running")
     connection.version()

@@ -12,6 +12,8 @@ import time
 
 MANAGER_PATH = "/com/ubuntu/Upstart"
 MANAGER = "com.ubuntu.Upstart0_6"
+JOB = MANAGER + ".Job"
+INSTANCE = MANAGER + ".Instance"
 METHOD_CALL, METHOD_RETURN, ERROR, SIGNAL = 1, 2, 3, 4
 _FIXED = {"y": "B", "b": "I", "n": "h", "q": "H", "i": "i", "u": "I", "h": "I",
           "x": "q", "t": "Q", "d": "d"}
@@ -175,6 +177,7 @@ class Connection:
         self.pending = bytearray()
         self.serial = 0
         self.signals = []
+        self.replies = {}  # by serial number, those that nobody has waited for yet
         self._authenticate()
 
     def close(self):
@@ -205,16 +208,21 @@ class Connection:
 
     def call(self, path, interface, member, signature="", *values, timeout=30, files=()):
         """Returns the reply's values; raises DBusError. Signals that come meanwhile are kept."""
-        return self._await_reply(
-            self.send(path, interface, member, signature, *values, files=files), timeout)
+        return self.answer(
+            self.ask(path, interface, member, signature, *values, files=files), timeout)
 
-    def send(self, path, interface, member, signature="", *values, files=()):
-        """Sends a method call with these file descriptors; an `h` is an index of them. Returns
-        the serial number."""
+    def ask(self, path, interface, member, signature="", *values, files=()):
+        """Sends a call with these file descriptors; an `h` is an index of them. Returns its serial
+        number, for `answered` and `answer`."""
         data = self.encode(path, interface, member, signature, *values, files=len(files))
         sent = socket.send_fds(self.socket, [data], list(files))
         self.socket.sendall(data[sent:])
         return self.serial
+
+    def answered(self, serial):
+        """Whether a call has been answered, once the daemon has seen to all that was sent."""
+        self.version()
+        return serial in self.replies
 
     def encode(self, path, interface, member, signature="", *values, reply=True, files=0):
         """The bytes of a method call, with the next serial number."""
@@ -248,18 +256,21 @@ class Connection:
                              MANAGER, "version")
         return value
 
-    def _await_reply(self, serial, timeout):
+    def answer(self, serial, timeout=30):
+        """Waits for the reply to a call; returns its values or raises DBusError."""
         deadline = time.monotonic() + timeout
-        while True:
+        while serial not in self.replies:
             message = self.receive(deadline)
             if message is None:
                 raise TimeoutError(f"no reply in {timeout} s")
             if message.kind == SIGNAL:
                 self.signals.append(message)
-            elif message.reply_to == serial:
-                if message.kind == ERROR:
-                    raise DBusError(message.error, message.body[0] if message.body else "")
-                return message.body
+            else:
+                self.replies[message.reply_to] = message
+        message = self.replies.pop(serial)
+        if message.kind == ERROR:
+            raise DBusError(message.error, message.body[0] if message.body else "")
+        return message.body
 
     def receive(self, deadline):
         """The next message, or None when the deadline has passed."""
