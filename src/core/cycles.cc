@@ -16,6 +16,8 @@ constexpr std::size_t kMostReports = 1000;
 /// is taken for part of a cycle that does not end by itself.
 constexpr int kRounds = 10;
 constexpr std::chrono::seconds kRoundsWithin{10};
+/// First causes that are counted apart for one job.
+constexpr std::size_t kMostTriggers = 16;
 
 /// The instance that makes no transition before this event has finished, if any.
 const JobInstance* blocked_on(const Event& event) {
@@ -80,12 +82,16 @@ void ServiceManager::watch_for_cycle(const JobKey& job, const CausePtr& cause) {
     triggers_.erase(job);
     return;
   }
-  auto& trigger = triggers_[job];
+  // Several knots may go through one job, and take turns: through other instances of it, say.
+  auto& triggers = triggers_[job];
+  std::erase_if(triggers, [&](const Trigger& one) { return now_ - one.since > kRoundsWithin; });
   const auto first = cause->first().shared_from_this();
-  if (trigger.first_cause != first || now_ - trigger.since > kRoundsWithin) {
-    trigger = {.first_cause = first, .since = now_};
+  auto found = std::ranges::find(triggers, first, &Trigger::first_cause);
+  if (found == triggers.end()) {
+    if (triggers.size() >= kMostTriggers) triggers.erase(triggers.begin());
+    found = triggers.insert(triggers.end(), {.first_cause = first, .since = now_});
   }
-  if (++trigger.count == kRounds && !told_cycles_.contains(job)) report_cycle(*cause);
+  if (++found->count == kRounds && !told_cycles_.contains(job)) report_cycle(*cause);
 }
 
 /// Goes back along the causes until an event comes again.

@@ -270,7 +270,7 @@ class ServiceManager {
 
   /// Where each request waits that has no reply yet.
   std::unordered_map<RequestId, std::variant<Event*, JobInstance*>> waiting_requests_;
-  std::map<JobKey, Trigger> triggers_;
+  std::map<JobKey, std::vector<Trigger>> triggers_;
   std::set<JobKey> told_cycles_;    ///< jobs of cycles that have been told of
   std::set<CausePtr> told_chains_;  ///< first causes of cycles too long to be seen whole
   std::set<std::string> told_deadlocks_;
