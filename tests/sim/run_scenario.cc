@@ -190,7 +190,7 @@ class Run {
     if (sim_.broken_off()) return;
     const bool rests = sim_.run_until_quiet(kRound);
     if (sim_.broken_off()) return;
-    if (scenario_->finale == Finale::StopAllCycles && (!rests || comes_up_again())) {
+    if (scenario_->finale == Finale::StopAllCycles && (!rests || any_up())) {
       sim_.saw(Sight::StayedUp);
     } else if (!rests) {
       sim_.report("there is no rest although everything has been stopped");
@@ -211,12 +211,12 @@ class Run {
       for (const auto& [job, instance] : up) {
         sim_.instance_request(core::Verb::Stop, job, instance, core::Wait::Yes);
       }
-      if (sim_.run_until_quiet(longest) && up.empty()) return;
+      if (sim_.run_until_quiet(longest) && !any_up()) return;
     }
   }
 
-  /// Whether a stop of a job is what starts it, directly or through others.
-  bool comes_up_again() const {
+  /// Whether anything is up, or to come up.
+  bool any_up() const {
     return std::ranges::any_of(sim_.manager().jobs(), [](const auto& entry) {
       return std::ranges::any_of(entry.second->instances(), [](const auto& instance) {
         return instance.second->goal() != core::Goal::Stop;
