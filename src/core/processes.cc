@@ -89,9 +89,16 @@ void ServiceManager::accept(SpawnResult&& result) {
   const auto [instance, type] = found->second;
   if (!result.outcome) {
     platform_.collect_log(result.id);
-    if (result.outcome.error().temporary && retry_later(*instance, type)) return;
+    const bool temporary = result.outcome.error().temporary;
+    const bool unwanted = instance->goal_ == Goal::Stop && type != ProcessType::PreStop &&
+                          type != ProcessType::PostStop;  // told to stop meanwhile
+    if (temporary && !unwanted && retry_later(*instance, type)) return;
     spawned_.erase(found);
     instance->slot(type) = {};
+    if (temporary && unwanted) {
+      if (!instance->waits_for_process()) advance(*instance);
+      return;
+    }
     spawn_failed(*instance, type, result.outcome.error());
     return;
   }

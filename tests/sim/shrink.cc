@@ -123,8 +123,9 @@ class Smaller {
   }
 
   void drop_clauses() {
-    const Program usual;
     for (std::size_t i = 0; i < file_->programs.size(); ++i) {
+      Program usual;  // a hook that never ends is stuck by itself
+      if (file_->programs[i].process != core::ProcessType::Main) usual.runs = 1ms;
       const auto reset = [&](auto member) {
         add([&](ScenarioFile& file) { file.programs[i].program.*member = usual.*member; });
       };
@@ -135,6 +136,7 @@ class Smaller {
         program.spawn_error.reset();
         program.spawn_step.clear();
         program.temporary = false;
+        if (!program.runs) program.runs = usual.runs;
       });
       reset(&Program::runs);
       reset(&Program::status);

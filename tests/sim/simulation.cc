@@ -345,6 +345,14 @@ ProcessChange end_of(SpawnId id, const Program& program) {
 
 void Simulation::spawn(core::SpawnRequest request) {
   const auto id = request.id;
+  const auto* instance = manager_.find_instance(
+      {core::JobKey(request.session, request.definition->name), request.instance});
+  // Others may be tried again beside a process that has failed meanwhile.
+  const bool prepares = request.type == ProcessType::Main || request.type == ProcessType::PreStart;
+  if (instance != nullptr && instance->goal() == core::Goal::Stop && prepares) {
+    report(fmt::format("{} of {} is started although it is to stop", conf::to_string(request.type),
+                       request.definition->name));
+  }
   for (const auto& [other_id, other] : processes_) {
     if (other.request.definition->name == request.definition->name &&
         other.request.session == request.session && other.request.instance == request.instance &&
