@@ -19,7 +19,7 @@ packages_quickstart=(
 # systemd away from a machine that runs it.
 packages_tests=(
   "${packages_quickstart[@]}"
-  binutils libgtest-dev mandoc
+  binutils libgtest-dev librapidcheck-dev mandoc
   python3-pytest util-linux iproute2 passwd
   nginx-light mariadb-server dbus systemd
 )
@@ -33,8 +33,14 @@ packages_long=(
 # What ./run-tests --coverage needs: clang counts, llvm-cov tells.
 packages_coverage=(
   "${packages_build[@]}"
-  libgtest-dev python3
+  libgtest-dev librapidcheck-dev python3
   clang-19 libclang-rt-19-dev llvm-19
+)
+
+# What ./run-tests --soak needs.
+packages_soak=(
+  "${packages_build[@]}"
+  libgtest-dev librapidcheck-dev
 )
 
 # What ./run-tests --bench needs.

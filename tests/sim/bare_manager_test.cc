@@ -12,7 +12,7 @@ using core::TimePoint;
 using std::chrono::seconds;
 
 constexpr std::size_t kLong = 1500;  // two events for each: more than one turn handles
-const std::string kLastLink = "link-000599";
+const std::string kLastLink = "link-001499";
 
 TEST(BareManager, AnEventNeedsNoRequester) {
   BareManager bare;

@@ -28,6 +28,7 @@ struct Program {
   Duration ready_after = 1ms;  ///< from exec to its SIGSTOP, and from fork to fork
   std::optional<int> executes_after = std::nullopt;  ///< that many forks: another program
   bool vanishes = false;                             ///< a signal finds no such process (Q13)
+  bool ends_before_result = false;  ///< its end is reported first, its SpawnResult after it (Q2)
 
   friend bool operator==(const Program&, const Program&) = default;
 };

@@ -1,8 +1,10 @@
 #include "sim/run_scenario.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
+#include "sim/scenario_grammar.h"
 #include "sim/simulation.h"
 #include "sim/words.h"
 #include <fmt/format.h>
@@ -14,14 +16,27 @@ namespace {
 constexpr Duration kLongestRest = 3600s;
 /// So many turns of the manager are enough for any scenario that somebody is to read.
 constexpr std::uint64_t kMaxTurns = 20'000;
+/// More of them where the end is waited for; and in cycles that the manager has told of, how far
+/// to look on from there.
+constexpr std::uint64_t kMaxTurnsToRest = 100'000;
+constexpr std::uint64_t kPatience = 2000;
+/// What may be waited for in one round of stopping everything; shorter where it may not end.
+constexpr Duration kRound = 300s;
+constexpr Duration kRoundInCycles = 60s;
 
 class Run {
  public:
-  explicit Run(const ScenarioFile& scenario)
+  Run(const ScenarioFile& scenario, Trace trace)
       : scenario_(&scenario),
         sim_({.job_environment = scenario.job_environment,
-              .daemon_environment = scenario.daemon_environment}) {
-    sim_.set_max_turns(kMaxTurns);
+              .daemon_environment = scenario.daemon_environment,
+              .apparmor_usable = scenario.apparmor}) {
+    const bool cycles = scenario.finale == Finale::StopAllCycles;
+    sim_.set_max_turns(scenario.finale == Finale::None ? kMaxTurns : kMaxTurnsToRest);
+    if (cycles) sim_.allow_cycles(kPatience);
+    sim_.set_traced(trace == Trace::Written);
+    sim_.set_reuses_pids(scenario.reuses_pids);
+    sim_.set_lots(scenario.lots);
     sim_.program = [this](const core::SpawnRequest& request) { return program(request); };
   }
 
@@ -31,13 +46,15 @@ class Run {
       go_to(at);
       std::visit([this](const auto& one) { act(one); }, action);
     }
-    if (scenario_->until) {
+    if (scenario_->finale != Finale::None) {
+      stop_all();
+    } else if (scenario_->until) {
       go_to(*scenario_->until);
     } else if (!sim_.run_until_quiet(kLongestRest)) {
       sim_.report(fmt::format("no rest within {}; write `until`", print_time(kLongestRest)));
     }
     note_the_end();
-    return {sim_.trace(), sim_.violations()};
+    return {sim_.trace(), sim_.violations(), sim_.sights()};
   }
 
  private:
@@ -102,7 +119,33 @@ class Run {
     (sim_.*harm)(action.job, action.process, action.signal, action.instance);
   }
 
-  void act(const End& action) { sim_.end_session(action.type); }
+  void act(const ChangeEnvironment& action) {
+    core::EnvironmentRequest request{.id = {}, .instance = {}, .change = {}};
+    if (action.job) request.instance = core::InstanceKey{*action.job, action.instance};
+    switch (action.change) {
+      case ChangeEnvironment::Change::Set:
+        request.change = core::SetVariables{action.variables, action.replace};
+        break;
+      case ChangeEnvironment::Change::Unset:
+        request.change = core::UnsetVariables{action.variables};
+        break;
+      case ChangeEnvironment::Change::Reset: request.change = core::ResetVariables{}; break;
+    }
+    sim_.note(print_change(action));
+    const auto id = sim_.request(
+        [&](core::RequestId one) {
+          request.id = one;
+          return request;
+        },
+        action.label);
+    remember(action.label, id);
+    sim_.saw(sim_.outcome(id) == "ok" ? Sight::EnvironmentChanged : Sight::EnvironmentRefused);
+  }
+
+  void act(const End& action) {
+    session_ends_ = true;
+    sim_.end_session(action.type);
+  }
 
   void act(const ClientGone& action) {
     const auto found = requests_.find(action.label);
@@ -134,6 +177,69 @@ class Run {
 
   // ---- the end
 
+  /// Stops all that runs, round by round, until nothing starts any more; then once more with all
+  /// jobs undefined, since half conditions let go of their events when their job goes. What is left
+  /// is stuck.
+  void stop_all() {
+    const auto rounds = 2 * sim_.manager().jobs().size() + 2;
+    stop_in_rounds(rounds);
+    std::vector<std::string> names;
+    for (const auto& [key, job] : sim_.manager().jobs()) names.push_back(key.name);
+    for (const auto& name : names) sim_.undefine(name);
+    stop_in_rounds(rounds);
+    if (sim_.broken_off()) return;
+    const bool rests = sim_.run_until_quiet(kRound);
+    if (sim_.broken_off()) return;
+    if (scenario_->finale == Finale::StopAllCycles && (!rests || any_up())) {
+      sim_.saw(Sight::StayedUp);
+    } else if (!rests) {
+      sim_.report("there is no rest although everything has been stopped");
+    } else {
+      check_rest();
+    }
+  }
+
+  void stop_in_rounds(std::size_t rounds) {
+    const auto longest = scenario_->finale == Finale::StopAllCycles ? kRoundInCycles : kRound;
+    for (std::size_t round = 0; round < rounds && !sim_.broken_off(); ++round) {
+      std::vector<std::pair<std::string, std::string>> up;
+      for (const auto& [key, job] : sim_.manager().jobs()) {
+        for (const auto& [name, instance] : job->instances()) {
+          if (instance->goal() != core::Goal::Stop) up.emplace_back(key.name, name);
+        }
+      }
+      for (const auto& [job, instance] : up) {
+        sim_.instance_request(core::Verb::Stop, job, instance, core::Wait::Yes);
+      }
+      if (sim_.run_until_quiet(longest) && !any_up()) return;
+    }
+  }
+
+  /// Whether anything is up, or to come up.
+  bool any_up() const {
+    return std::ranges::any_of(sim_.manager().jobs(), [](const auto& entry) {
+      return std::ranges::any_of(entry.second->instances(), [](const auto& instance) {
+        return instance.second->goal() != core::Goal::Stop;
+      });
+    });
+  }
+
+  void check_rest() {
+    for (const auto& [key, job] : sim_.manager().jobs()) {
+      for (const auto& [name, instance] : job->instances()) {
+        sim_.report(
+            fmt::format("{} is stuck in {}", instance->title(), sim_.status(key.name, name)));
+      }
+    }
+    if (session_ends_ && !sim_.has_ended()) sim_.report("the session does not end");
+    if (!sim_.manager().jobs().empty()) sim_.report("a job without instances does not go away");
+    if (!sim_.manager().events().empty()) sim_.report("events are left that nobody holds");
+    if (sim_.live_processes() != 0) sim_.report("processes are left that no job knows");
+    if (sim_.unanswered() != 0) {
+      sim_.report(fmt::format("{} requests without reply", sim_.unanswered()));
+    }
+  }
+
   void note_the_end() {
     sim_.note("in the end:");
     for (const auto& [job_key, job] : sim_.manager().jobs()) {
@@ -159,12 +265,13 @@ class Run {
   TimePoint beginning_ = sim_.now();
   std::map<std::pair<std::string, core::ProcessType>, int> runs_;
   std::map<std::string, core::RequestId> requests_;
+  bool session_ends_ = false;
 };
 
 }  // namespace
 
-ScenarioResult run_scenario(const ScenarioFile& scenario) {
-  return Run(scenario).run();
+ScenarioResult run_scenario(const ScenarioFile& scenario, Trace trace) {
+  return Run(scenario, trace).run();
 }
 
 }  // namespace upkeep::sim

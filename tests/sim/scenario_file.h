@@ -100,6 +100,18 @@ struct ClientGone {
   friend bool operator==(const ClientGone&, const ClientGone&) = default;
 };
 
+/// A client changes the job environment table, or that of one instance.
+struct ChangeEnvironment {
+  enum class Change { Set, Unset, Reset };
+  Change change{};
+  Environment variables = {};                     ///< names for Unset, none for Reset
+  std::optional<std::string> job = std::nullopt;  ///< nothing: the table of all jobs
+  std::string instance = {};                      ///< of that job
+  bool replace = true;                            ///< with Set: what is set does not stay
+  std::string label = {};
+  friend bool operator==(const ChangeEnvironment&, const ChangeEnvironment&) = default;
+};
+
 /// At this time an instance has this status; "stop/waiting" is that of one that does not exist.
 struct ExpectStatus {
   std::string job;
@@ -124,12 +136,28 @@ struct ExpectRuns {
 };
 
 using Action = std::variant<Define, Undefine, Emit, Command, Reload, Harm, End, ClientGone,
-                            ExpectStatus, ExpectReply, ExpectRuns>;
+                            ChangeEnvironment, ExpectStatus, ExpectReply, ExpectRuns>;
 
 struct TimedAction {
   Duration at{};  ///< since the beginning; never before the action that stands above
   Action action;
   friend bool operator==(const TimedAction&, const TimedAction&) = default;
+};
+
+/// Ends of processes are told of in lots, as after a long turn: at multiples of a time.
+struct Lots {
+  Duration every{};           ///< over 0
+  bool latest_first = false;  ///< within a lot
+  friend bool operator==(const Lots&, const Lots&) = default;
+};
+
+/// What happens after the timeline.
+enum class Finale {
+  None,
+  /// Everything is stopped, every job undefined: nothing may be left then.
+  StopAll,
+  /// The same, but jobs may trigger each other without end, if the manager tells of it.
+  StopAllCycles,
 };
 
 struct ScenarioFile {
@@ -141,6 +169,10 @@ struct ScenarioFile {
   std::vector<TimedAction> timeline = {};  ///< in the order of time
   /// When to look away. Nothing: when all has come to rest.
   std::optional<Duration> until = std::nullopt;
+  Finale finale = Finale::None;             ///< not together with `until`
+  bool apparmor = false;                    ///< the system can load profiles
+  bool reuses_pids = false;                 ///< the lowest pid that is free is taken next
+  std::optional<Lots> lots = std::nullopt;  ///< nothing: each end is told of at once
 
   friend bool operator==(const ScenarioFile&, const ScenarioFile&) = default;
 

@@ -30,7 +30,8 @@ ScenarioFile everything() {
               .forks = 2,
               .ready_after = 1ns,
               .executes_after = 1,
-              .vanishes = true};
+              .vanishes = true,
+              .ends_before_result = true};
   Program never{.runs = std::nullopt, .status = 1};
   file.programs = {{"foo", ProcessType::Main, odd},
                    {"foo", ProcessType::Main, never},
@@ -52,10 +53,21 @@ ScenarioFile everything() {
       {3s, End{core::EndSession::Type::Logout}},
       {3s, End{core::EndSession::Type::Shutdown}},
       {3s, ClientGone{"E"}},
+      {3s, ChangeEnvironment{.change = ChangeEnvironment::Change::Set,
+                             .variables = {"A=1", "of", "keep"},
+                             .job = "foo",
+                             .instance = "i",
+                             .replace = false,
+                             .label = "S"}},
+      {3s, ChangeEnvironment{.change = ChangeEnvironment::Change::Unset, .variables = {"A", "as"}}},
+      {3s, ChangeEnvironment{.change = ChangeEnvironment::Change::Reset, .job = "of"}},
       {3s, ExpectStatus{"foo", "start/running", "i"}},
       {3s, ExpectReply{"R", "Job is not running: foo"}},
       {3s, ExpectRuns{"foo", ProcessType::Main, 2}}};
   file.until = 90s;
+  file.apparmor = true;
+  file.reuses_pids = true;
+  file.lots = Lots{.every = 50ms, .latest_first = true};
   return file;
 }
 
@@ -65,6 +77,10 @@ TEST(ScenarioFile, WhatIsPrintedIsReadBack) {
   ASSERT_TRUE(read) << read.error().message << "\n" << file.print();
   EXPECT_EQ(*read, file) << file.print() << "\n" << read->print();
   EXPECT_EQ(ScenarioFile::parse("")->print(), "");
+  for (const auto finale : {Finale::StopAll, Finale::StopAllCycles}) {
+    const ScenarioFile stops{.comment = {}, .finale = finale, .lots = Lots{.every = 1s}};
+    EXPECT_EQ(*ScenarioFile::parse(stops.print()), stops) << stops.print();
+  }
 }
 
 TEST(ScenarioFile, ReadsLikeAPage) {
@@ -105,7 +121,8 @@ struct Wrong {
 TEST(ScenarioFile, WhatIsWrongIsTold) {
   const std::vector<Wrong> cases{
       {"\nfoo\n",
-       "line 2: \"foo\" where job, program, at, until, environment or "
+       "line 2: \"foo\" where job, program, at, until, stop-all, apparmor, pids, ends, environment "
+       "or "
        "daemon-environment should be"},
       {"job\n", "line 1: a job is missing at the end of the line"},
       {"job a b\n", "line 1: \"b\" where the end of the line should be"},
@@ -121,6 +138,9 @@ TEST(ScenarioFile, WhatIsWrongIsTold) {
       {"at 2s emit x\nat 1s emit y\n", "line 2: a time before that of the action above"},
       {"at 2s emit x\nuntil 1s\n", "line 2: a time before that of the action above"},
       {"until 1s\nat 2s emit x\n", "line 2: nothing can happen after `until`"},
+      {"until 1s\nstop-all\n", "line 2: nothing can happen after `until`"},
+      {"stop-all\nat 2s emit x\n", "line 2: nothing can happen after `stop-all`"},
+      {"ends told every 0s\n", "line 1: 0s is no time between two lots"},
       {"at 1s dance\n", "line 1: \"dance\" where an action should be"},
       {"at 1s emit x as \"\"\n", "line 1: a label has 1 to 100 bytes"},
       {"at 1s start x instance a B=1\n",

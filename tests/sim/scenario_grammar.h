@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/input.h"
+#include "sim/scenario_file.h"
 
 namespace upkeep::sim {
 
@@ -17,6 +17,11 @@ inline constexpr std::array<std::string_view, 3> kVerbs{"start", "stop", "restar
 inline constexpr std::string_view kAs = "as";
 inline constexpr std::string_view kNoWait = "no-wait";
 inline constexpr std::string_view kInstance = "instance";
+inline constexpr std::string_view kOf = "of";
+inline constexpr std::string_view kKeep = "keep";
+
+/// The changes of an environment, in the order of ChangeEnvironment::Change.
+inline constexpr std::array<std::string_view, 3> kChanges{"set-env", "unset-env", "reset-env"};
 
 /// How far the lines of a job stand to the right of its name.
 inline constexpr std::string_view kIndent = "    ";
@@ -26,6 +31,9 @@ inline constexpr std::string_view kIndent = "    ";
 
 /// The number of a name or of a number in decimal, from 1 to 4095.
 [[nodiscard]] std::optional<int> error_number(std::string_view name);
+
+/// The line of this action.
+[[nodiscard]] std::string print_change(const ChangeEnvironment& change);
 
 /// "main", "pre-start" and so on.
 [[nodiscard]] std::optional<core::ProcessType> process_type(std::string_view name);

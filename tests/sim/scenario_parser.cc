@@ -164,6 +164,11 @@ void read_clause(Words& words, Program& program, bool& has_length) {
     program.ready_after = words.time();
   } else if (words.take_keyword("vanishes")) {
     program.vanishes = true;
+  } else if (words.take_keyword("ends")) {
+    words.demand("before");
+    words.demand("its");
+    words.demand("result");
+    program.ends_before_result = true;
   } else {
     words.unexpected("what a program does");
   }
@@ -206,6 +211,23 @@ Command read_command(Words& words, core::Verb verb) {
     throw Misread{"an instance that is named exactly takes no variables"};
   }
   return command;
+}
+
+ChangeEnvironment read_change(Words& words, ChangeEnvironment::Change change) {
+  ChangeEnvironment request{.change = change};
+  while (!words.at_end()) {
+    if (words.take_keyword(kAs)) {
+      request.label = words.label();
+    } else if (words.take_keyword(kOf)) {
+      request.job = words.take("a job");
+      request.instance = words.instance();
+    } else if (words.take_keyword(kKeep)) {
+      request.replace = false;
+    } else {
+      request.variables.push_back(words.take("a variable"));
+    }
+  }
+  return request;
 }
 
 Harm read_harm(Words& words, Harm::Effect effect) {
@@ -251,6 +273,11 @@ Action read_action(Words& words) {
   for (std::size_t verb = 0; verb < kVerbs.size(); ++verb) {
     if (words.take_keyword(kVerbs[verb])) return read_command(words, static_cast<core::Verb>(verb));
   }
+  for (std::size_t change = 0; change < kChanges.size(); ++change) {
+    if (words.take_keyword(kChanges[change])) {
+      return read_change(words, static_cast<ChangeEnvironment::Change>(change));
+    }
+  }
   if (words.take_keyword("reload")) {
     Reload reload{.job = words.take("a job")};
     reload.instance = words.instance();
@@ -266,6 +293,19 @@ Action read_action(Words& words) {
 }
 
 // ---------------------------------------------------------------- lines
+
+Lots read_lots(Words& words) {
+  words.demand("told");
+  words.demand("every");
+  Lots lots{.every = words.time()};
+  if (lots.every == 0ns) throw Misread{"0s is no time between two lots"};
+  if (words.take_keyword(",")) {
+    words.demand("latest");
+    words.demand("first");
+    lots.latest_first = true;
+  }
+  return lots;
+}
 
 Environment read_environment(Words& words) {
   Environment environment;
@@ -342,23 +382,41 @@ class Parser {
     } else if (words.take_keyword("at")) {
       read_timed_action(words);
     } else if (words.take_keyword("until")) {
+      check_open();
       file_.until = words.time();
       check_time(*file_.until);
+    } else if (words.take_keyword("stop-all")) {
+      check_open();
+      file_.finale = words.take_keyword("cycles") ? Finale::StopAllCycles : Finale::StopAll;
+    } else if (words.take_keyword("apparmor")) {
+      file_.apparmor = true;
+    } else if (words.take_keyword("pids")) {
+      words.demand("reused");
+      file_.reuses_pids = true;
+    } else if (words.take_keyword("ends")) {
+      file_.lots = read_lots(words);
     } else if (words.take_keyword("environment")) {
       file_.job_environment = read_environment(words);
     } else if (words.take_keyword("daemon-environment")) {
       file_.daemon_environment = read_environment(words);
     } else {
-      words.unexpected("job, program, at, until, environment or daemon-environment");
+      words.unexpected(
+          "job, program, at, until, stop-all, apparmor, pids, ends, environment or "
+          "daemon-environment");
     }
   }
 
   void read_timed_action(Words& words) {
-    if (file_.until) throw Misread{"nothing can happen after `until`"};
+    check_open();
     const auto at = words.time();
     check_time(at);
     auto& timed = file_.timeline.emplace_back(TimedAction{at, read_action(words)});
     if (auto* define = std::get_if<Define>(&timed.action)) block_ = &define->job.lines;
+  }
+
+  void check_open() const {
+    if (file_.finale != Finale::None) throw Misread{"nothing can happen after `stop-all`"};
+    if (file_.until) throw Misread{"nothing can happen after `until`"};
   }
 
   /// Time only goes on, so that a file is read as it happens.

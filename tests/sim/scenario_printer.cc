@@ -65,9 +65,23 @@ std::string print_program(const Program& program) {
     add("ready after {}", print_time(program.ready_after));
   }
   if (program.vanishes) clauses.emplace_back("vanishes");
+  if (program.ends_before_result) clauses.emplace_back("ends before its result");
   if (clauses.empty()) clauses.emplace_back("runs for ever");
   return join(clauses, ", ");
 }
+
+}  // namespace
+
+std::string print_change(const ChangeEnvironment& one) {
+  static const std::vector<std::string_view> kWords{kAs, kOf, kInstance, kKeep};
+  std::string text(kChanges[static_cast<std::size_t>(one.change)]);
+  text += quote_all(one.variables, kWords);
+  if (!one.replace) text += fmt::format(" {}", kKeep);
+  if (one.job) text += fmt::format(" {} {}{}", kOf, quote(*one.job), print_instance(one.instance));
+  return text + print_label(one.label);
+}
+
+namespace {
 
 /// What stands after the time, with the line feed that ends it.
 std::string print_action(const Action& action) {
@@ -101,6 +115,7 @@ std::string print_action(const Action& action) {
                            one.type == core::EndSession::Type::Logout ? "logout" : "shutdown");
       },
       [](const ClientGone& one) { return fmt::format("client-gone {}\n", quote(one.label)); },
+      [](const ChangeEnvironment& one) { return print_change(one) + "\n"; },
       [](const ExpectStatus& one) {
         return fmt::format("expect status {} {}{}\n", quote(one.job), quote(one.status),
                            print_instance(one.instance));
@@ -132,6 +147,12 @@ std::string ScenarioFile::print() const {
   if (!daemon_environment.empty()) {
     text += fmt::format("daemon-environment{}\n", quote_all(daemon_environment));
   }
+  if (apparmor) text += "apparmor\n";
+  if (reuses_pids) text += "pids reused\n";
+  if (lots) {
+    text += fmt::format("ends told every {}{}\n", print_time(lots->every),
+                        lots->latest_first ? ", latest first" : "");
+  }
   for (const auto& job : jobs) {
     text += fmt::format("job {}\n{}", quote(job.name), print_lines(job.lines));
   }
@@ -143,6 +164,9 @@ std::string ScenarioFile::print() const {
     text += fmt::format("at {} {}", print_time(at), print_action(action));
   }
   if (until) text += fmt::format("until {}\n", print_time(*until));
+  if (finale != Finale::None) {
+    text += finale == Finale::StopAll ? "stop-all\n" : "stop-all cycles\n";
+  }
   return text;
 }
 

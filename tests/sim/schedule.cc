@@ -1,9 +1,12 @@
+// Dice draw one after the other, each in a statement of its own or in an order that C++ fixes:
+// the order in which the arguments of a function are computed differs from compiler to compiler.
 #include "sim/schedule.h"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 
-#include "sim/simulation.h"
 #include <fmt/format.h>
 
 namespace upkeep::sim {
@@ -33,31 +36,47 @@ class Dice {
   Duration time(int low_ms, int high_ms) {
     return std::chrono::milliseconds(number(low_ms, high_ms));
   }
-  template <typename T>
-  const T& pick(const std::vector<T>& from) {
-    return from[next() % from.size()];
+  template <typename T, std::size_t N>
+  const T& pick(const std::array<T, N>& from) {
+    return from[next() % N];
   }
 
  private:
   std::uint64_t state_;
 };
 
-class World {
- public:
-  explicit World(std::uint64_t seed) : dice_(seed) {
-    sim_.program = [this](const core::SpawnRequest& request) { return program(request); };
-  }
+template <typename... Texts>
+constexpr auto texts(Texts... all) {
+  return std::array{std::string_view(all)...};
+}
 
-  ScheduleResult run() {
+class Generator {
+ public:
+  explicit Generator(std::uint64_t seed) : dice_(seed) {}
+
+  ScenarioFile generate() {
     job_count_ = dice_.number(1, 6);
-    for (int i = 0; i < job_count_; ++i) sim_.define(name(i), job_text(i));
+    cycles_ = dice_.chance(30);
+    file_.finale = cycles_ ? Finale::StopAllCycles : Finale::StopAll;
+    file_.apparmor = dice_.chance(20);
+    file_.reuses_pids = dice_.chance(50);
+    if (dice_.chance(25)) {
+      const auto every = dice_.time(1, 50);
+      file_.lots = Lots{.every = every, .latest_first = dice_.chance(50)};
+    }
+    if (dice_.chance(20)) file_.job_environment = {"PATH=/bin", "I=t"};
+    if (dice_.chance(20)) file_.daemon_environment = {"I=d"};
+    for (int i = 0; i < job_count_; ++i) {
+      auto lines = job_lines(i);
+      file_.jobs.push_back({name(i), std::move(lines)});
+    }
+    for (int i = 0; i < job_count_; ++i) add_programs(name(i));
     const int actions = dice_.number(5, 30);
     for (int i = 0; i < actions; ++i) {
       act();
-      sim_.run_for(dice_.chance(50) ? dice_.time(0, 5) : dice_.time(0, 4000));
+      now_ += dice_.chance(50) ? dice_.time(0, 5) : dice_.time(0, 4000);
     }
-    come_to_rest();
-    return {sim_.violations(), sim_.trace()};
+    return std::move(file_);
   }
 
  private:
@@ -65,172 +84,240 @@ class World {
 
   // ---- jobs
 
-  std::string job_text(int index) {
-    std::string text;
+  std::vector<std::string> job_lines(int index) {
+    std::vector<std::string> lines;
+    const auto add = [&](std::string_view line) { lines.emplace_back(line); };
     const bool task = dice_.chance(30);
-    const bool main = task || dice_.chance(85);  // a task without main never ends, and may not
-    if (task) text += "task\n";
-    if (main) text += "exec main\n";
+    if (task) add("task");
+    if (dice_.chance(task ? 95 : 85)) add("exec main");
     if (dice_.chance(40)) {
-      text +=
-          fmt::format("respawn\nrespawn limit {} {}\n", dice_.number(1, 5), dice_.number(1, 10));
+      add("respawn");
+      const int count = dice_.number(1, 5);
+      const int interval = dice_.number(1, 10);
+      add(fmt::format("respawn limit {} {}", count, interval));
     }
     for (const auto* hook : {"pre-start", "post-start", "pre-stop", "post-stop"}) {
-      if (dice_.chance(30)) text += fmt::format("{} exec hook\n", hook);
+      if (dice_.chance(30)) add(fmt::format("{} exec hook", hook));
     }
-    if (dice_.chance(25)) text += "tmpfiles job.conf\n";
-    if (dice_.chance(20)) text += "instance ${I:-x}\n";
-    if (dice_.chance(5)) text += "instance $I\n";  // often there is no I
-    if (dice_.chance(10)) text += dice_.pick<std::string>({"env I=a\n", "env I\n", "env I=\n"});
+    if (dice_.chance(25)) add("tmpfiles job.conf");
+    if (file_.apparmor && dice_.chance(30)) add("apparmor load /profile");
     if (dice_.chance(20)) {
-      text += fmt::format("expect {}\n", dice_.pick<std::string>({"stop", "fork", "daemon"}));
+      add("instance ${I:-x}");
+    } else if (dice_.chance(5)) {
+      add("instance $I");  // often there is no I
     }
-    text += fmt::format("kill timeout {}\n", dice_.number(0, 4));
-    if (dice_.chance(20)) text += "normal exit 0 1 TERM\n";
-    if (dice_.chance(20)) text += "export I\n";
-    if (dice_.chance(75)) text += "start on " + condition(index) + "\n";
-    if (dice_.chance(60)) text += "stop on " + condition(index) + "\n";
-    return text;
+    if (dice_.chance(10)) add(dice_.pick(texts("env I=a", "env I", "env I=")));
+    if (dice_.chance(20)) {
+      add(fmt::format("expect {}", dice_.pick(texts("stop", "fork", "daemon"))));
+    }
+    add(fmt::format("kill timeout {}", dice_.number(0, 4)));
+    if (dice_.chance(20)) add("normal exit 0 1 TERM");
+    if (dice_.chance(20)) add("export I");
+    if (dice_.chance(75)) add("start on " + condition(index));
+    if (dice_.chance(60)) add("stop on " + condition(index));
+    return lines;
   }
 
-  /// Jobs listen to jobs of lower number only, so that every chain of consequences ends. Within
-  /// `and` they listen to events that hold nobody up: half a condition holds its event for ever.
+  /// Without cycles jobs listen to jobs of lower number only, so that every chain of consequences
+  /// ends. With them nothing blocking stands within `and`: two jobs could hold each other by halves
+  /// of their conditions, for ever, as they are meant to.
   std::string condition(int index) {
     const int leaves = dice_.number(1, 3);
     const bool with_and = leaves > 1 && dice_.chance(50);
     std::string text;
     for (int i = 0; i < leaves; ++i) {
       if (i > 0) text += with_and && (i == 1 || dice_.chance(50)) ? " and " : " or ";
-      text += leaf(index, with_and);
+      text += leaf(index, with_and && cycles_);
     }
     return text;
   }
 
   std::string leaf(int index, bool harmless) {
-    if (index == 0 || dice_.chance(50)) {
-      return fmt::format(
-          "e{}{}", dice_.number(0, 2),
-          dice_.chance(30) ? dice_.pick<std::string>({" I=[ab]", " I!=a", " I=$I", " a"}) : "");
+    if ((index == 0 && !cycles_) || dice_.chance(cycles_ ? 30 : 50)) {
+      if (dice_.chance(5)) return "session-end";
+      auto text = fmt::format("e{}", dice_.number(0, 2));
+      if (dice_.chance(30)) text += dice_.pick(texts(" I=[ab]", " I!=a", " I=$I", " a"));
+      return text;
     }
-    const std::vector<std::string> blocking{"starting", "stopping"};
-    const std::vector<std::string> telling{"started", "stopped"};
-    const auto& event = dice_.pick(harmless || dice_.chance(50) ? telling : blocking);
-    return fmt::format("{} j{}{}", event, dice_.number(0, index - 1),
-                       event == "stopped" && dice_.chance(20) ? " RESULT=failed" : "");
+    const bool telling = harmless || dice_.chance(50);
+    const auto event = telling ? dice_.pick(texts("started", "stopped"))
+                               : dice_.pick(texts("starting", "stopping"));
+    const int other = cycles_ ? dice_.number(0, job_count_ - 1) : dice_.number(0, index - 1);
+    auto text = fmt::format("{} j{}", event, other);
+    if (event == "stopped" && dice_.chance(20)) text += " RESULT=failed";
+    return text;
   }
 
-  // ---- programs: mortal, but in every other way unpleasant
+  // ---- programs: unpleasant in every way
 
-  Program program(const core::SpawnRequest& request) {
+  void add_programs(const std::string& job) {
+    for (const auto type : conf::kAllProcessTypes) {
+      if (type != ProcessType::Main && dice_.chance(30)) continue;  // the default ones will do
+      const int runs = dice_.number(1, 4);
+      for (int i = 0; i < runs; ++i) {
+        auto run = program(type);
+        file_.programs.push_back({job, type, std::move(run)});
+      }
+    }
+  }
+
+  Program program(ProcessType type) {
     Program program;
     program.set_up = dice_.time(0, dice_.chance(10) ? 1000 : 3);
     program.takes_to_die = dice_.time(0, dice_.chance(20) ? 6000 : 3);
     program.ignores_term = dice_.chance(15);
     program.vanishes = dice_.chance(3);
-    if (dice_.chance(4)) program.spawn_error = ENOENT;
+    if (dice_.chance(6)) {
+      program.temporary = dice_.chance(60);
+      program.spawn_error = program.temporary ? EAGAIN : ENOENT;
+      return program;
+    }
     if (dice_.chance(30)) program.status = dice_.number(1, 3);
     if (dice_.chance(10)) program.dies_by = SIGSEGV;
     program.runs = dice_.time(0, dice_.chance(30) ? 3000 : 3);
-    if (request.type != ProcessType::Main) return program;
+    program.ends_before_result = dice_.chance(6);
+    if (type != ProcessType::Main || program.ends_before_result) return program;
 
     program.ready_after = dice_.time(0, 100);
-    program.stops_itself = request.definition->expect == conf::Expect::Stop && dice_.chance(70);
+    program.stops_itself = dice_.chance(20);
     program.forks = dice_.number(0, 3);
     if (dice_.chance(30)) program.executes_after = dice_.number(0, 2);
-    // Only a program that will be ready may run for ever.
-    const bool ready = request.definition->expect == conf::Expect::None || program.stops_itself;
-    if (!request.definition->task && ready && dice_.chance(70)) program.runs.reset();
+    if (dice_.chance(60)) program.runs.reset();
     return program;
   }
 
   // ---- the timeline
 
+  void add(Action action) { file_.timeline.push_back({now_, std::move(action)}); }
+
+  Environment variables() {
+    if (!dice_.chance(30)) return {};
+    return {dice_.chance(50) ? "I=a" : "I=b"};
+  }
+
+  /// Mostly the unnamed one, for most jobs have no other.
+  std::string instance() {
+    if (dice_.chance(60)) return {};
+    return std::string(dice_.pick(texts("x", "a", "b")));
+  }
+
   void act() {
-    const auto job = name(dice_.number(0, job_count_ - 1));
+    const int index = dice_.number(0, job_count_ - 1);
+    const auto job = name(index);
     const auto wait = dice_.chance(70) ? Wait::Yes : Wait::No;
-    Environment environment;
-    if (dice_.chance(30)) environment = {fmt::format("I={}", dice_.chance(50) ? "a" : "b")};
-    // Mostly the unnamed one, for most jobs have no other.
-    const auto instance = dice_.chance(60) ? "" : dice_.pick<std::string>({"x", "a", "b"});
-    switch (dice_.number(0, 11)) {
+    // Some clients do not wait to the end.
+    std::string label;
+    if (dice_.chance(15)) label = fmt::format("C{}", file_.timeline.size());
+    switch (dice_.number(0, 13)) {
       case 0:
       case 1:
-      case 2: sim_.emit(fmt::format("e{}", dice_.number(0, 2)), environment, wait); break;
-      case 3:
-      case 4: sim_.start(job, environment, wait); break;
-      case 5: sim_.stop(job, environment, wait); break;
-      case 6: sim_.restart(job, environment, wait); break;
-      case 7: {
-        const auto verb = dice_.pick<Verb>({Verb::Start, Verb::Stop, Verb::Restart});
-        sim_.instance_request(verb, job, instance, wait);
+      case 2: {
+        auto event = fmt::format("e{}", dice_.number(0, 2));
+        add(Emit{std::move(event), variables(), wait, label});
         break;
       }
-      case 8: sim_.kill_main(job, dice_.chance(50) ? SIGKILL : SIGTERM, instance); break;
-      case 9: sim_.reload(job, instance); break;
+      case 3:
+      case 4: command(Verb::Start, job, wait, label); break;
+      case 5: command(Verb::Stop, job, wait, label); break;
+      case 6: command(Verb::Restart, job, wait, label); break;
+      case 7: {
+        const auto verb = dice_.pick(std::array{Verb::Start, Verb::Stop, Verb::Restart});
+        add(Command{
+            .verb = verb, .job = job, .instance = instance(), .wait = wait, .label = label});
+        break;
+      }
+      case 8: harm(Harm::Effect::Kill, job); break;
+      case 9: add(Reload{job, instance(), label}); break;
       case 10: {
         if (!dice_.chance(15)) {
-          sim_.stop_main(job, dice_.chance(70) ? SIGSTOP : SIGTSTP, instance);
+          harm(Harm::Effect::Suspend, job);
           break;
         }
-        session_ending_ = true;  // the world goes on meanwhile, and even after it
-        const bool logout = dice_.chance(50);
-        sim_.end_session(logout ? core::EndSession::Type::Logout
-                                : core::EndSession::Type::Shutdown);
+        const bool logout = dice_.chance(50);  // the world goes on meanwhile, and even after it
+        add(End{logout ? core::EndSession::Type::Logout : core::EndSession::Type::Shutdown});
         break;
       }
-      default: {
-        const int index = dice_.number(0, job_count_ - 1);
-        if (dice_.chance(25)) {
-          sim_.undefine(name(index));
+      case 11: change_environment(job, label); break;
+      case 12: {  // in the middle of what this brings about
+        command(dice_.chance(60) ? Verb::Start : Verb::Stop, job, wait, label);
+        now_ += dice_.time(0, 4);
+        change_definition(index);
+        break;
+      }
+      default: change_definition(dice_.number(0, job_count_ - 1));
+    }
+    if (has_label(label)) {
+      now_ += dice_.time(0, dice_.chance(50) ? 4 : 1000);
+      add(ClientGone{label});
+    }
+  }
+
+  /// Whether a request has been made under it.
+  [[nodiscard]] bool has_label(const std::string& label) const {
+    if (label.empty()) return false;
+    return std::ranges::any_of(file_.timeline, [&](const TimedAction& timed) {
+      const auto label_of = []<typename T>(const T& one) -> std::string {
+        if constexpr (requires { one.wait; } || std::is_same_v<T, Reload> ||
+                      std::is_same_v<T, ChangeEnvironment>) {
+          return one.label;
         } else {
-          sim_.define(name(index), job_text(index));
+          return {};
         }
-      }
-    }
+      };
+      return std::visit(label_of, timed.action) == label;
+    });
   }
 
-  /// Stops all that runs until nothing starts any more: each round silences at least the lowest
-  /// job that still reacts. What is left then is stuck.
-  void come_to_rest() {
-    for (int round = 0; round < 2 * job_count_ + 2; ++round) {
-      std::vector<std::pair<std::string, std::string>> up;
-      for (const auto& [job_key, job] : sim_.manager().jobs()) {
-        for (const auto& [key, instance] : job->instances()) {
-          if (instance->goal() != core::Goal::Stop) up.emplace_back(job_key.name, key);
-        }
-      }
-      for (const auto& [job, instance] : up) {
-        sim_.instance_request(Verb::Stop, job, instance, Wait::Yes);
-      }
-      sim_.run_for(300s);
-    }
-    for (const auto& [job_key, job] : sim_.manager().jobs()) {
-      for (const auto& [key, instance] : job->instances()) {
-        stuck(fmt::format("{} is stuck in {}", instance->title(), sim_.status(job_key.name, key)));
-      }
-    }
-    if (session_ending_ && !sim_.has_ended()) stuck("the session does not end");
-    // Half conditions let go of their events when their job goes.
-    for (int i = 0; i < job_count_; ++i) sim_.undefine(name(i));
-    sim_.run_for(1s);
-    if (!sim_.manager().jobs().empty()) stuck("a job without instances does not go away");
-    if (!sim_.manager().events().empty()) stuck("events are left that nobody holds");
-    if (sim_.live_processes() != 0) stuck("processes are left that no job knows");
-    if (sim_.unanswered() != 0) stuck(fmt::format("{} requests without reply", sim_.unanswered()));
+  void command(Verb verb, const std::string& job, Wait wait, const std::string& label) {
+    add(Command{.verb = verb, .job = job, .variables = variables(), .wait = wait, .label = label});
   }
 
-  void stuck(const std::string& what) { sim_.report(what); }
+  void harm(Harm::Effect effect, const std::string& job) {
+    const auto process = dice_.chance(80) ? ProcessType::Main : dice_.pick(conf::kAllProcessTypes);
+    int signal = dice_.chance(50) ? SIGKILL : SIGTERM;
+    if (effect == Harm::Effect::Suspend) signal = dice_.chance(70) ? SIGSTOP : SIGTSTP;
+    add(Harm{effect, job, process, signal, instance()});
+  }
+
+  void change_environment(const std::string& job, const std::string& label) {
+    using Change = ChangeEnvironment::Change;
+    ChangeEnvironment change{.label = label};
+    change.change = dice_.pick(std::array{Change::Set, Change::Set, Change::Unset, Change::Reset});
+    if (change.change == Change::Set) {
+      change.variables = {std::string(dice_.pick(texts("I=a", "I=b", "I", "PATH=/x", "=")))};
+      change.replace = dice_.chance(70);
+    } else if (change.change == Change::Unset) {
+      change.variables = {std::string(dice_.pick(texts("I", "PATH", "UPSTART_JOB")))};
+    }
+    if (dice_.chance(50)) {
+      change.job = job;
+      change.instance = instance();
+    }
+    add(std::move(change));
+  }
+
+  void change_definition(int index) {
+    if (dice_.chance(25)) {
+      add(Undefine{name(index)});
+    } else {
+      auto lines = job_lines(index);
+      add(Define{{name(index), std::move(lines)}});
+    }
+  }
 
   Dice dice_;
-  Simulation sim_;
+  ScenarioFile file_{.comment = {}};
   int job_count_ = 0;
-  bool session_ending_ = false;
+  bool cycles_ = false;
+  Duration now_{};
 };
 
 }  // namespace
 
-ScheduleResult run_schedule(std::uint64_t seed) {
-  return World(seed).run();
+ScenarioFile generate_schedule(std::uint64_t seed) {
+  auto file = Generator(seed).generate();
+  file.comment = {fmt::format("upkeep-sim --seed={}", seed)};
+  return file;
 }
 
 }  // namespace upkeep::sim

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <limits>
 
 #include "sim/words.h"
 #include <fmt/format.h>
@@ -22,6 +23,7 @@ using core::Wait;
 namespace {
 
 constexpr TimePoint kBeginning{1000s};
+constexpr pid_t kFirstPid = 101;
 constexpr std::array<std::string_view, 3> kVerbs{"start", "stop", "restart"};
 
 /// "foo", or "foo (a)" for the instance a, as the messages of the manager have it.
@@ -57,18 +59,20 @@ void Simulation::define(const std::string& name, const std::string& text,
     return;
   }
   parsed->definition.name = name;
+  observe_change(name, Sight::ReplacedInStart, Sight::ReplacedInStop);
   handle(core::ConfChange{core::JobDefined{
       std::make_shared<const conf::JobDefinition>(std::move(parsed->definition)), session}});
 }
 
 void Simulation::undefine(const std::string& name) {
+  observe_change(name, Sight::RemovedInStart, Sight::RemovedInStop);
   handle(core::ConfChange{core::JobUndefined{name}});
 }
 
 RequestId Simulation::new_request(const std::string& label) {
   const RequestId id{++last_request_};
   open_requests_.insert(id);
-  labels_[id] = label.empty() ? fmt::format("#{}", id.value) : quote(label);
+  if (!label.empty()) labels_[id] = quote(label);
   return id;
 }
 
@@ -80,8 +84,9 @@ std::string Simulation::label(RequestId id) const {
 RequestId Simulation::emit(const std::string& name, Environment environment, Wait wait,
                            const std::string& label) {
   const auto id = new_request(label);
-  note(fmt::format("emit {}{}{} as {}", quote(name), quote_all(environment), print_wait(wait),
-                   this->label(id)));
+  if (traced_)
+    note(fmt::format("emit {}{}{} as {}", quote(name), quote_all(environment), print_wait(wait),
+                     this->label(id)));
   handle(core::EmitEvent{name, std::move(environment), id, wait});
   return id;
 }
@@ -89,8 +94,9 @@ RequestId Simulation::emit(const std::string& name, Environment environment, Wai
 RequestId Simulation::job_request(core::Verb verb, const std::string& job, Environment environment,
                                   Wait wait, const std::string& label) {
   const auto id = new_request(label);
-  note(fmt::format("{} {}{}{} as {}", kVerbs[static_cast<std::size_t>(verb)], quote(job),
-                   quote_all(environment), print_wait(wait), this->label(id)));
+  if (traced_)
+    note(fmt::format("{} {}{}{} as {}", kVerbs[static_cast<std::size_t>(verb)], quote(job),
+                     quote_all(environment), print_wait(wait), this->label(id)));
   handle(core::JobRequest{id, verb, job, std::move(environment), wait});
   return id;
 }
@@ -114,8 +120,9 @@ RequestId Simulation::instance_request(core::Verb verb, const std::string& job,
                                        const std::string& instance, Wait wait,
                                        const std::string& label) {
   const auto id = new_request(label);
-  note(fmt::format("{} {} instance {}{} as {}", kVerbs[static_cast<std::size_t>(verb)], quote(job),
-                   quote(instance), print_wait(wait), this->label(id)));
+  if (traced_)
+    note(fmt::format("{} {} instance {}{} as {}", kVerbs[static_cast<std::size_t>(verb)],
+                     quote(job), quote(instance), print_wait(wait), this->label(id)));
   handle(core::InstanceRequest{id, verb, job, instance, wait});
   return id;
 }
@@ -123,7 +130,7 @@ RequestId Simulation::instance_request(core::Verb verb, const std::string& job,
 RequestId Simulation::reload(const std::string& job, const std::string& instance,
                              const std::string& label) {
   const auto id = new_request(label);
-  note(fmt::format("reload {} as {}", title(job, instance), this->label(id)));
+  if (traced_) note(fmt::format("reload {} as {}", title(job, instance), this->label(id)));
   handle(core::ReloadRequest{id, job, instance});
   return id;
 }
@@ -137,7 +144,7 @@ RequestId Simulation::request(const std::function<Input(RequestId)>& make,
 
 void Simulation::abandon(RequestId id) {
   note(fmt::format("client of {} gone", id.value));
-  open_requests_.erase(id);
+  if (open_requests_.erase(id) != 0) saw(Sight::GoneWhileBlocked);
   handle(core::ClientGone{id});
 }
 
@@ -171,6 +178,7 @@ void Simulation::suspend(const std::string& job, ProcessType type, int signal,
   const auto* process = find_process(job, type, instance);
   if (process == nullptr || !process->executing) return;
   const auto id = process->request.id;
+  saw(Sight::Suspended);
   schedule(0s, {ProcessChange{id, core::Stopped{signal}}, id, false});
 }
 
@@ -188,11 +196,10 @@ void Simulation::run_for(Duration duration) {
   const auto stop_at = now_ + duration;
   for (;;) {
     if (broken_off_) return;
-    if (--turns_left_ == 0) {
-      broken_off_ = true;
-      report("something goes on and on: broken off");
-      return;
-    }
+    if (--turns_left_ == 0) break_off();
+    if (cycle_told_ && patience_ && *patience_ == 0) break_off();
+    if (broken_off_) return;
+    if (cycle_told_ && patience_) --*patience_;
     auto next = stop_at;
     if (!arrivals_.empty()) next = std::min(next, arrivals_.begin()->first.first);
     if (const auto due = manager_.next_deadline()) next = std::min(next, std::max(*due, now_));
@@ -205,6 +212,17 @@ void Simulation::run_for(Duration duration) {
     } else {
       return;
     }
+  }
+}
+
+/// Time stands still from now on.
+void Simulation::break_off() {
+  broken_off_ = true;
+  if (cycle_told_ && patience_) {
+    saw(Sight::BrokenOff);
+    note("jobs trigger each other without end: broken off");
+  } else {
+    report("something goes on and on: broken off");
   }
 }
 
@@ -239,21 +257,34 @@ void Simulation::handle(Input input) {
 }
 
 void Simulation::schedule(Duration delay, Arrival arrival) {
-  arrivals_.emplace(std::pair(now_ + delay, ++last_arrival_), std::move(arrival));
+  auto at = now_ + delay;
+  auto order = ++last_arrival_;
+  if (arrival.ends_process && lots_) {
+    if (const auto beyond = (at - kBeginning) % lots_->every; beyond != 0s) {
+      at += lots_->every - beyond;
+    }
+    if (lots_->latest_first) order = std::numeric_limits<std::uint64_t>::max() - order;
+  }
+  arrivals_.emplace(std::pair(at, order), std::move(arrival));
 }
 
 void Simulation::deliver(Arrival arrival) {
   if (arrival.process && !processes_.contains(arrival.process)) return;
   note_input(arrival.input);
-  if (arrival.ends_process) processes_.erase(arrival.process);
+  if (arrival.ends_process) {
+    if (last_end_ == now_) saw(Sight::EndsTogether);
+    last_end_ = now_;
+    processes_.erase(arrival.process);
+  }
   const auto* change = std::get_if<ProcessChange>(&arrival.input);
   if (change != nullptr && std::holds_alternative<core::Stopped>(change->what)) {
     processes_.at(arrival.process).stopped = true;
   }
   if (const auto* result = std::get_if<core::SpawnResult>(&arrival.input);
-      result != nullptr && result->outcome) {
+      result != nullptr && result->outcome && !arrival.ends_process) {
     const auto id = arrival.process;
     processes_.at(id).executing = true;
+    processes_.at(id).pid = *result->outcome;
     handle(std::move(arrival.input));
     if (const auto found = processes_.find(id); found != processes_.end()) {
       const auto signal = found->second.killed_early;
@@ -261,6 +292,8 @@ void Simulation::deliver(Arrival arrival) {
       if (!signal) executed(id, found->second);
     }
     return;
+  } else if (result != nullptr && !result->outcome) {
+    temporary_ = result->outcome.error().temporary;
   }
   handle(std::move(arrival.input));
 }
@@ -300,8 +333,26 @@ std::string Simulation::describe_spawn(const core::SpawnRequest& request) const 
   return line;
 }
 
+namespace {
+
+/// How a program ends by itself.
+ProcessChange end_of(SpawnId id, const Program& program) {
+  if (program.dies_by != 0) return {id, core::Signalled{program.dies_by}};
+  return {id, core::Exited{program.status}};
+}
+
+}  // namespace
+
 void Simulation::spawn(core::SpawnRequest request) {
   const auto id = request.id;
+  const auto* instance = manager_.find_instance(
+      {core::JobKey(request.session, request.definition->name), request.instance});
+  // Others may be tried again beside a process that has failed meanwhile.
+  const bool prepares = request.type == ProcessType::Main || request.type == ProcessType::PreStart;
+  if (instance != nullptr && instance->goal() == core::Goal::Stop && prepares) {
+    report(fmt::format("{} of {} is started although it is to stop", conf::to_string(request.type),
+                       request.definition->name));
+  }
   for (const auto& [other_id, other] : processes_) {
     if (other.request.definition->name == request.definition->name &&
         other.request.session == request.session && other.request.instance == request.instance &&
@@ -310,8 +361,10 @@ void Simulation::spawn(core::SpawnRequest request) {
                          request.definition->name, conf::to_string(other.request.type)));
     }
   }
-  note(describe_spawn(request));
-  spawns_.push_back(request);
+  if (traced_) {
+    note(describe_spawn(request));
+    spawns_.push_back(request);
+  }
   auto chosen = program(request);
   const auto delay = chosen.set_up;
   if (chosen.spawn_error) {
@@ -330,8 +383,27 @@ void Simulation::spawn(core::SpawnRequest request) {
     process.forks_left = chosen.forks;
     process.executes_in = chosen.executes_after;
   }
+  const auto pid = next_pid();
+  process.pid = pid;
   processes_[id] = std::move(process);
-  schedule(delay, {core::SpawnResult{id, ++last_pid_}, id, false});
+  if (chosen.ends_before_result) {
+    saw(Sight::EndBeforeResult);
+    schedule(delay, {end_of(id, chosen), id, false});
+    schedule(delay + chosen.runs.value_or(0s), {core::SpawnResult{id, pid}, id, true});
+    return;
+  }
+  schedule(delay, {core::SpawnResult{id, pid}, id, false});
+}
+
+/// The lowest that is free, or one that never was taken.
+pid_t Simulation::next_pid() {
+  if (!reuses_pids_) return ++last_pid_;
+  pid_t pid = kFirstPid;
+  const auto is_taken = [&](const auto& entry) { return entry.second.pid == pid; };
+  while (std::ranges::any_of(processes_, is_taken)) ++pid;
+  if (pid <= last_pid_) saw(Sight::PidReused);
+  last_pid_ = std::max(last_pid_, pid);
+  return pid;
 }
 
 void Simulation::executed(SpawnId id, Process& process) {
@@ -351,14 +423,14 @@ void Simulation::next_step(SpawnId id, Process& process) {
   if (process.forks_left > 0) {
     --process.forks_left;
     if (process.executes_in) --*process.executes_in;
+    saw(Sight::ForkFollowed);
+    process.pid = next_pid();
     schedule(process.program.ready_after,
-             {ProcessChange{id, core::Forked{++last_pid_}}, id, false});
+             {ProcessChange{id, core::Forked{process.pid}}, id, false});
     return;
   }
   if (!process.program.runs) return;
-  ProcessChange change{id, core::Exited{process.program.status}};
-  if (process.program.dies_by != 0) change.what = core::Signalled{process.program.dies_by};
-  schedule(*process.program.runs, {change, id, true});
+  schedule(*process.program.runs, {end_of(id, process.program), id, true});
 }
 
 void Simulation::end(SpawnId id, Duration delay, ProcessChange change) {
@@ -367,8 +439,9 @@ void Simulation::end(SpawnId id, Duration delay, ProcessChange change) {
 }
 
 void Simulation::signal(SpawnId id, int signal, core::SignalTarget target) {
-  note(fmt::format("signal {} {}{}", signal_name(signal), process_name(id),
-                   target == core::SignalTarget::Group ? ", its group" : ", it alone"));
+  if (traced_)
+    note(fmt::format("signal {} {}{}", signal_name(signal), process_name(id),
+                     target == core::SignalTarget::Group ? ", its group" : ", it alone"));
   const auto found = processes_.find(id);
   if (found == processes_.end()) {
     report("a signal to a process whose end has been reported");
@@ -382,6 +455,7 @@ void Simulation::signal(SpawnId id, int signal, core::SignalTarget target) {
   }
   if (target == core::SignalTarget::Group && !process.term_at) process.term_at = now_;
   if (process.program.vanishes) {
+    saw(Sight::Vanished);
     end(id, 0s, {id, core::Vanished{}});
   } else if (signal == SIGKILL ||
              (target == core::SignalTarget::Group && !process.program.ignores_term)) {
@@ -394,8 +468,9 @@ void Simulation::signal(SpawnId id, int signal, core::SignalTarget target) {
 }
 
 void Simulation::resume(SpawnId id, core::Resume how) {
-  note(fmt::format("{} {}", how == core::Resume::Continue ? "continue" : "let go of",
-                   process_name(id)));
+  if (traced_)
+    note(fmt::format("{} {}", how == core::Resume::Continue ? "continue" : "let go of",
+                     process_name(id)));
   const auto found = processes_.find(id);
   if (found == processes_.end()) {
     report("resume of a process whose end has been reported");
@@ -454,6 +529,7 @@ std::string describe(const core::Failure& failure) {
 }  // namespace
 
 void Simulation::note(std::string_view line) {
+  if (!traced_) return;
   trace_.push_back(fmt::format("{}  {}", print_clock(now_ - kBeginning), line));
 }
 
@@ -467,6 +543,7 @@ std::string Simulation::process_name(SpawnId id) const {
 
 /// What the world tells about processes; requests are noted where they are made.
 void Simulation::note_input(const Input& input) {
+  if (!traced_) return;
   if (const auto* result = std::get_if<core::SpawnResult>(&input)) {
     if (result->outcome) {  // of a failure the manager tells itself
       note(fmt::format("{} runs as {}", process_name(result->id), *result->outcome));
@@ -498,14 +575,15 @@ void Simulation::report(std::string violation) {
 
 void Simulation::record(const core::JobInstance& instance, std::string what) {
   if (!handling_) report("observer called outside of a turn");
+  if (!traced_) return;
   states_[key(instance)].push_back(std::move(what));
 }
 
 void Simulation::job_added(const core::JobClass& job) {
-  note(fmt::format("{} is defined", quote(job.name())));
+  if (traced_) note(fmt::format("{} is defined", quote(job.name())));
 }
 void Simulation::job_removed(const core::JobClass& job) {
-  note(fmt::format("{} is no more", quote(job.name())));
+  if (traced_) note(fmt::format("{} is no more", quote(job.name())));
 }
 void Simulation::instance_added(const core::JobInstance& instance) {
   record(instance, "+");
@@ -514,12 +592,23 @@ void Simulation::instance_removed(const core::JobInstance& instance) {
   record(instance, "-");
 }
 void Simulation::goal_changed(const core::JobInstance& instance) {
+  using enum core::State;
+  const bool stopping = instance.state() >= PreStopping && instance.state() <= PostStop;
+  if (instance.goal() == core::Goal::Start && stopping) saw(Sight::StopCancelled);
+  if (!traced_) return;
   note(fmt::format("{} > {}", title(instance), to_string(instance.goal())));
   record(instance, fmt::format(">{}", to_string(instance.goal())));
 }
 
 /// States that are passed through share a line with the next; an event ends starting and stopping.
 void Simulation::state_changed(const core::JobInstance& instance, core::State from) {
+  check_order(instance, from);
+  if (cycle_told_ && patience_ && *patience_ > 0) --*patience_;
+  const bool alive = static_cast<bool>(instance.process(ProcessType::Main).spawn);
+  if (from == core::State::Spawned && instance.state() == core::State::Stopping && alive) {
+    saw(Sight::NeverReady);
+  }
+  if (!traced_) return;
   const auto state = to_string(instance.state());
   const bool waited = from == core::State::Starting || from == core::State::Stopping;
   if (!waited && growing_ == GrowingLine{key(instance), trace_.size(), now_}) {
@@ -529,15 +618,17 @@ void Simulation::state_changed(const core::JobInstance& instance, core::State fr
   }
   growing_ = {key(instance), trace_.size(), now_};
   record(instance, std::string(state));
-  check_order(instance, from);
 }
 
 void Simulation::failed(const core::JobInstance& instance, int status) {
+  if (!traced_) return;
   note(fmt::format("{} has failed: {}", title(instance), describe(*instance.failure())));
   record(instance, fmt::format("!{}", status));
 }
 
 void Simulation::event_emitted(const core::Event& event) {
+  if (event.failed()) saw(Sight::EventFailed);
+  if (!traced_) return;
   std::string line = event.name();
   for (const auto& variable : event.environment()) line += " " + variable;
   events_.push_back(std::move(line));
@@ -567,17 +658,59 @@ void Simulation::check_order(const core::JobInstance& instance, core::State from
 void Simulation::replied(RequestId id, const core::Reply& reply) {
   if (open_requests_.erase(id) == 0) report(fmt::format("second reply to {}", id.value));
   replies_[id] = reply;
-  note(fmt::format("reply {}: {}", label(id), reply ? "ok" : printable(reply.error().message)));
+  if (traced_)
+    note(fmt::format("reply {}: {}", label(id), reply ? "ok" : printable(reply.error().message)));
 }
 
 void Simulation::message(core::Priority priority, std::string_view text) {
+  if (priority >= core::Priority::Message) observe(text);
+  if (!traced_) return;
   if (priority >= core::Priority::Message) messages_.emplace_back(text);
   if (priority >= core::Priority::Warning)
     note(fmt::format("{}: {}", to_string(priority), printable(text)));
 }
 
+/// What the manager tells of, for the statistics.
+void Simulation::observe(std::string_view message) {
+  struct Sign {
+    std::string_view part;
+    Sight sight{};
+  };
+  static constexpr std::array kSigns{
+      Sign{"process: trying again in ", Sight::TriedAgain},
+      Sign{" ended, respawning", Sight::Respawned},
+      Sign{" gave up: respawned ", Sight::RespawnLimit},
+      Sign{", sending KILL", Sight::KillTimeout},
+      Sign{"deadlock avoided: ", Sight::DeadlockAvoided},
+      Sign{"jobs trigger each other without end: ", Sight::CycleTold},
+      Sign{" outlives the session", Sight::SessionEndedBusy},
+  };
+  for (const auto& sign : kSigns) {
+    if (message.find(sign.part) != std::string_view::npos) saw(sign.sight);
+  }
+  if (sights_[static_cast<std::size_t>(Sight::CycleTold)] != 0) cycle_told_ = true;
+  for (const auto type : conf::kAllProcessTypes) {
+    const auto sign = fmt::format(" {} process could not be started", conf::to_string(type));
+    if (message.find(sign) == std::string_view::npos) continue;
+    saw(static_cast<Sight>(type));
+    if (temporary_) saw(Sight::GaveUpTrying);
+  }
+}
+
+/// A definition changes or goes while its instances are on the way.
+void Simulation::observe_change(const std::string& job, Sight in_start, Sight in_stop) {
+  using enum core::State;
+  const auto* found = manager_.find_job(job);
+  if (found == nullptr) return;
+  for (const auto& [name, instance] : found->instances()) {
+    if (instance->state() < Running) saw(in_start);
+    if (instance->state() > Running) saw(in_stop);
+  }
+}
+
 void Simulation::session_ended() {
   if (session_ended_) report("the session ended twice");
+  saw(Sight::SessionEnded);
   session_ended_ = true;
   note("the session has ended");
 }

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "sim/program.h"
+#include "sim/scenario_file.h"
+#include "sim/sights.h"
 
 #include "core/service_manager.h"
 
@@ -19,6 +21,17 @@ namespace upkeep::sim {
 class Simulation : private core::Platform, private core::Observer {
  public:
   explicit Simulation(core::ManagerOptions options = {});
+
+  /// Without, there is no trace(), and nothing in states(), events(), spawns() and messages(): for
+  /// runs of which only violations() are wanted.
+  void set_traced(bool traced) { traced_ = traced; }
+  /// Pids are used again as soon as they are free.
+  void set_reuses_pids(bool reuses) { reuses_pids_ = reuses; }
+  /// Ends of processes arrive in lots.
+  void set_lots(std::optional<Lots> lots) { lots_ = lots; }
+  /// Once the manager has told that jobs trigger each other without end, so many more turns and
+  /// changes of state are let happen; then the world is broken off, and that is no violation.
+  void allow_cycles(std::uint64_t patience) { patience_ = patience; }
 
   // What the world does to the manager. `label` is what the trace calls a request; without one it
   // has a number.
@@ -105,6 +118,11 @@ class Simulation : private core::Platform, private core::Observer {
 
   /// Broken invariants; empty is what every test wants.
   [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
+  /// What was come across, so often.
+  [[nodiscard]] const Sights& sights() const { return sights_; }
+  void saw(Sight sight) { ++sights_[static_cast<std::size_t>(sight)]; }
+  /// Whether time has been stopped, since it went on and on.
+  [[nodiscard]] bool broken_off() const { return broken_off_; }
   /// Adds to violations() what only a test can see.
   void report(std::string violation);
 
@@ -112,6 +130,7 @@ class Simulation : private core::Platform, private core::Observer {
   struct Process {
     core::SpawnRequest request;
     Program program;
+    pid_t pid = 0;
     bool executing = false;
     int forks_left = 0;
     std::optional<int> executes_in = {};  ///< so many forks
@@ -129,6 +148,10 @@ class Simulation : private core::Platform, private core::Observer {
 
   void handle(core::Input input);
   void schedule(Duration delay, Arrival arrival);
+  void break_off();
+  pid_t next_pid();
+  void observe(std::string_view message);
+  void observe_change(const std::string& job, Sight in_start, Sight in_stop);
   void deliver(Arrival arrival);
   void executed(core::SpawnId id, Process& process);
   void next_step(core::SpawnId id, Process& process);
@@ -155,7 +178,9 @@ class Simulation : private core::Platform, private core::Observer {
   void failed(const core::JobInstance& instance, int status) override;
   void event_emitted(const core::Event& event) override;
   void replied(core::RequestId id, const core::Reply& reply) override;
-  [[nodiscard]] bool wants(core::Priority) const override { return true; }
+  [[nodiscard]] bool wants(core::Priority priority) const override {
+    return traced_ || priority >= core::Priority::Message;
+  }
   void message(core::Priority priority, std::string_view text) override;
   void session_ended() override;
 
@@ -184,6 +209,14 @@ class Simulation : private core::Platform, private core::Observer {
   };
   GrowingLine growing_;
   Environment base_environment_;  ///< of every process, and no news
+  bool traced_ = true;
+  bool reuses_pids_ = false;
+  std::optional<Lots> lots_;
+  std::optional<std::uint64_t> patience_;
+  bool cycle_told_ = false;
+  bool temporary_ = false;  ///< the last spawn failure was
+  std::optional<TimePoint> last_end_;
+  Sights sights_{};
   std::uint64_t turns_left_ = 100'000'000;
   bool broken_off_ = false;  ///< time stands still from then on
   bool session_ended_ = false;
