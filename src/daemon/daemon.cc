@@ -195,6 +195,7 @@ core::ManagerOptions Daemon::manager_options() const {
 void Daemon::become_subreaper() {
   if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0) return;
   message(Priority::Warning, "unable to become the reaper of orphaned processes");
+  subreaper_failed_ = true;
 }
 
 /// Made now: when descriptors run out, a process that is to be tried again needs it.
@@ -236,6 +237,7 @@ int Daemon::run() {
   announce_session();
   if (configuration_.role == Role::ProcessOne && standard_error_is_console()) release_console();
   if (configuration_.startup_event) emit(configuration_.startup_event->c_str());
+  if (subreaper_failed_ && configuration_.role == Role::Session) emit("child-subreaper-failed");
 
   const int status = sd_event_loop(loop_.get());
   if (status < 0) message(Priority::Fatal, system_error("the event loop failed", -status).message);

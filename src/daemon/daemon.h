@@ -76,6 +76,7 @@ class Daemon final : private core::Observer {
   std::optional<SessionFile> session_file_;
   std::vector<loop::EventSource> signals_;
   loop::EventSource timer_;
+  bool subreaper_failed_ = false;
 };
 
 }  // namespace upkeep::daemon

@@ -8,8 +8,8 @@ import pytest
 
 import processes
 from processes import wait_until
-from upkeep import (BIN, SYSTEM_ADDRESS, Pid1, SystemDaemon, UserDaemon, need_root, need_user,
-                    read_text, write_file)
+from upkeep import (BIN, SYSTEM_ADDRESS, Pid1, SystemDaemon, UserDaemon, need_program, need_root,
+                    need_user, read_text, write_file)
 
 SERVICE = "exec sleep 1000\n"
 
@@ -246,3 +246,42 @@ def test_an_alarm_is_nothing(daemon):
     daemon.process.send_signal(signal.SIGALRM)
     daemon.job("after", "exec sleep 1000\n")
     daemon.succeed("start", "after")
+
+
+REFUSES_SUBREAPERS = """
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdarg.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int prctl(int option, ...) {
+  if (option == PR_SET_CHILD_SUBREAPER) {
+    errno = EINVAL;
+    return -1;
+  }
+  va_list list;
+  va_start(list, option);
+  unsigned long a = va_arg(list, unsigned long), b = va_arg(list, unsigned long);
+  unsigned long c = va_arg(list, unsigned long), d = va_arg(list, unsigned long);
+  va_end(list);
+  return (int)syscall(SYS_prctl, option, a, b, c, d);
+}
+"""
+
+
+def test_session_that_cannot_become_a_subreaper_says_so(tmp_path):
+    """By the event child-subreaper-failed (runtime.md 3.10). No kernel of today refuses it, so a
+    library put before the C library does."""
+    need_program("cc")
+    source = tmp_path / "prctl.c"
+    source.write_text(REFUSES_SUBREAPERS)
+    library = tmp_path / "prctl.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+    link_order = {"ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
+    daemon = UserDaemon(env={"LD_PRELOAD": str(library), **link_order})
+    daemon.job("note", "start on child-subreaper-failed\ntask\nexec echo noted\n")
+    with daemon:
+        daemon.wait_log("note", "noted")
+        daemon.wait_message("unable to become the reaper")
