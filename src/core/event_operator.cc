@@ -44,7 +44,8 @@ EventOperator::EventOperator(const conf::EventExpression* expression) {
 }
 
 std::size_t EventOperator::add(const conf::EventExpression& expression) {
-  Node node{.expression = &expression};
+  Node node;
+  node.expression = &expression;
   if (expression.kind != Kind::Event) {
     node.left = add(*expression.left);
     node.right = add(*expression.right);
@@ -87,6 +88,7 @@ void EventOperator::collect(std::size_t index, std::vector<Event*>& out) const {
   if (!node.value) return;
   if (node.expression->kind == Kind::Event) {
     if (node.event != nullptr) out.push_back(node.event);
+    if (node.past) out.push_back(node.past.get());
     return;
   }
   collect(node.left, out);
@@ -109,9 +111,19 @@ std::vector<EventOperator::Leaf> EventOperator::leaves() const {
   return out;
 }
 
+void EventOperator::take_over(const EventOperator& other) {
+  for (const auto& node : other.nodes_) {
+    if (node.event != nullptr) handle(*node.event, {});
+    if (!node.past) continue;
+    handle(*node.past, {});
+    let_go(*node.past, [](Event&) {});
+  }
+}
+
 void EventOperator::let_go(Event& event, const Release& release) {
   for (auto& node : nodes_) {
     if (node.event != &event) continue;
+    node.past = std::make_shared<Event>(event);
     node.event = nullptr;
     --event.blockers_;
     release(event);
@@ -121,6 +133,7 @@ void EventOperator::let_go(Event& event, const Release& release) {
 void EventOperator::reset(const Release& release) {
   for (auto& node : nodes_) {
     node.value = false;
+    node.past.reset();
     if (auto* event = std::exchange(node.event, nullptr)) {
       --event->blockers_;
       release(*event);

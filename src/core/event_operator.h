@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,7 +32,8 @@ class EventOperator {
   /// Whether the whole condition holds.
   [[nodiscard]] bool value() const { return !nodes_.empty() && nodes_.back().value; }
 
-  /// The events of the true leaves below true nodes, in file order; each once for each leaf.
+  /// The events of the true leaves below true nodes, in file order; each once for each leaf. Of an
+  /// event that was let go it is a copy, valid until reset().
   [[nodiscard]] std::vector<Event*> matched() const;
 
   /// All leaves false again; every held event loses the blocker that its leaf added. An owner
@@ -44,6 +46,9 @@ class EventOperator {
 
   /// Every event a leaf holds, whether or not the condition is true; once for each leaf.
   [[nodiscard]] std::vector<Event*> held() const;
+
+  /// Shows this condition, which is a new one, what another has seen.
+  void take_over(const EventOperator& other);
 
   /// One operand: whether it has matched, and the event it holds (null after let_go()).
   struct Leaf {
@@ -61,7 +66,8 @@ class EventOperator {
     const conf::EventExpression* expression = nullptr;
     std::size_t left = 0, right = 0;  ///< operators only: indices into nodes_
     bool value = false;
-    Event* event = nullptr;  ///< what a true leaf holds, unless it was let go
+    Event* event = nullptr;       ///< what a true leaf holds, unless it was let go
+    std::shared_ptr<Event> past;  ///< then a copy of that: its variables still count
   };
 
   std::size_t add(const conf::EventExpression& expression);

@@ -244,7 +244,9 @@ void ServiceManager::finish(Event& event) {
 /// itself: both would wait for ever (Q16).
 void ServiceManager::hold(JobInstance& instance, const std::vector<Event*>& events) {
   for (auto* event : events) {
-    if (would_deadlock(instance, *event)) continue;
+    const auto alive = events_.find(event->sequence());
+    const bool let_go = alive == events_.end() || alive->second.get() != event;
+    if (let_go || would_deadlock(instance, *event)) continue;
     ++event->blockers_;
     instance.held_.emplace_back(event);
   }

@@ -142,7 +142,7 @@ void ServiceManager::replace_definition(JobClass& job,
 
   // Events that had matched operands are matched again, so that half of an `and` is not lost.
   EventOperator start_on(definition->start_on.get());
-  for (auto* event : job.start_on_.held()) start_on.handle(*event, {});
+  start_on.take_over(job.start_on_);
   reset(job.start_on_);
   const auto old = std::exchange(job.definition_, std::move(definition));
   job.start_on_ = std::move(start_on);

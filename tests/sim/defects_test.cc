@@ -257,7 +257,7 @@ TEST_F(TwoSessions, TheEndComesTwice) {
 
 // ---------------------------------------------------------------- handed over conditions
 
-TEST(HandOver, DISABLED_AMatchWhoseEventWasLetGoIsKept) {
+TEST(HandOver, AMatchWhoseEventWasLetGoIsKept) {
   BareManager bare;
   // The event `stopping foo` is let go, as foo itself waits for it (Q16); the operand stays true.
   bare.define("foo", "start on stopping foo and bar\n");
@@ -298,7 +298,7 @@ TEST_F(Deadlocks, EndOfTheSessionWithTwoHalfStopOn) {
   EXPECT_EQ(sim.live_processes(), 0U) << "neither was ever signalled";
 }
 
-TEST_F(Deadlocks, DISABLED_AnEventThatWasLetGoStillGivesItsVariables) {  // 3.5
+TEST_F(Deadlocks, AnEventThatWasLetGoStillGivesItsVariables) {  // 3.5
   sim.define("foo", "start on stopping foo and bar\nexec x\n");
   sim.start("foo");
   sim.stop("foo");
