@@ -350,7 +350,7 @@ class Simulation {
     WaitPhase phase;
   };
 
-  void dispatch(const Event& event) {
+  void dispatch(Event event) {  // a copy: what it causes is queued behind it
     for (std::size_t i = 0; i < jobs_.size(); ++i) {
       for (const auto phase : {WaitPhase::Stopping, WaitPhase::Starting}) {
         for (const auto& one : jobs_[i]) {
