@@ -343,7 +343,7 @@ class Simulation {
     bool wants_to_run = false;
     std::optional<WaitPhase> blocked;  ///< by its own event
     std::optional<std::size_t> holds;  ///< the job whose event it keeps
-    bool was_turned = false;           ///< while it was blocked itself
+    bool was_turned = false;           ///< it is blocked, and is to go the other way
   };
   struct Event {
     std::size_t job;
@@ -367,7 +367,9 @@ class Simulation {
     if (state.wants_to_run == run && (held || state.blocked)) return;
     state.wants_to_run = run;
     state.holds = held;
-    state.was_turned = state.blocked.has_value();
+    // Turned twice, it goes its way again: that takes an event that both stops and starts it.
+    const auto way = run ? WaitPhase::Starting : WaitPhase::Stopping;
+    state.was_turned = state.blocked.has_value() && state.blocked != way;
     if (state.blocked) return;
     state.blocked = run ? WaitPhase::Starting : WaitPhase::Stopping;
     events_.push_back({job, *state.blocked});
