@@ -125,9 +125,14 @@ void ServiceManager::report_cycle(JobClass& job, const Cause& cause, std::size_t
     const auto* event = std::get_if<Cause::JobEvent>(&link->what());
     if (event == nullptr) continue;
     auto step = fmt::format("{} {}", event->event, event->instance);
-    closed = !path.empty() && step == path.front();
-    if (!closed) path.push_back(std::move(step));
     jobs.insert(event->job);
+    const auto again = std::ranges::find(path, step);
+    closed = again != path.end();
+    if (closed) {
+      path.erase(path.begin(), again);  // what leads out of the cycle
+    } else {
+      path.push_back(std::move(step));
+    }
   }
   // A longer cycle than can be seen; a shorter one would have been.
   if (!closed && gap < links) return;
