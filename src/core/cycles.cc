@@ -90,8 +90,10 @@ void ServiceManager::tell_deadlock(const JobInstance& holder, const JobInstance&
 
 // ---------------------------------------------------------------- triggering each other
 
-/// To be called when an event has redirected an instance of this job.
-void ServiceManager::watch_for_cycle(JobClass& job, const CausePtr& cause) {
+/// To be called when an event has redirected this instance, and is its cause.
+void ServiceManager::watch_for_cycle(JobInstance& instance) {
+  auto& job = *instance.job_;
+  const auto& cause = instance.cause_;
   auto& all = job.triggers_;
   const bool one_of_several = std::holds_alternative<Cause::Condition>(cause->what());
   if (!one_of_several && !std::holds_alternative<Cause::JobEvent>(cause->what())) {

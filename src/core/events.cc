@@ -7,6 +7,17 @@
 #include "core/service_manager.h"
 
 namespace upkeep::core {
+namespace {
+
+/// The names of these events, as UPSTART_EVENTS and messages have them.
+std::string names_of(const std::vector<Event*>& events) {
+  std::vector<std::string> names;
+  names.reserve(events.size());
+  for (const auto* one : events) names.push_back(one->name());
+  return join(names, " ");
+}
+
+}  // namespace
 
 void ServiceManager::accept(EmitEvent&& input) {
   if (input.request) {
@@ -143,18 +154,14 @@ bool ServiceManager::stop_by_event(JobInstance& instance, Event& event) {
   const bool stops = instance.goal_ != Goal::Stop;
   if (stops) {
     Environment environment;
-    std::vector<std::string> names;
-    for (const auto* one : events) {
-      set_variables(environment, one->environment());
-      names.push_back(one->name());
-    }
-    set_variable(environment, "UPSTART_STOP_EVENTS=" + join(names, " "));
+    for (const auto* one : events) set_variables(environment, one->environment());
+    set_variable(environment, "UPSTART_STOP_EVENTS=" + names_of(events));
     instance.stop_environment_ = std::move(environment);
     instance.restarting_ = false;
     release(instance, Release::Success);
     instance.cause_ = cause_of(events, event.cause());
     hold(instance, events);
-    watch_for_cycle(*instance.job_, instance.cause_);
+    watch_for_cycle(instance);
     change_goal(instance, Goal::Stop);
   }
   reset(condition);
@@ -172,23 +179,21 @@ void ServiceManager::start_by_event(JobClass& job,
 
   const auto events = condition.matched();
   auto environment = environment_of(job);
-  std::vector<std::string> names;
   std::vector<std::shared_ptr<const EventFile>> files;
   for (const auto* one : events) {
     set_variables(environment, one->environment());
-    names.push_back(one->name());
     if (one->file_) files.push_back(one->file_);
   }
-  set_variable(environment, "UPSTART_EVENTS=" + join(names, " "));
+  const auto names = names_of(events);
+  set_variable(environment, "UPSTART_EVENTS=" + names);
 
   const auto name = expand_instance(job, environment);
   if (!name) {
-    log(Priority::Warning, "{} not started by event {}: instance name: {}", job.name(),
-        join(names, " "), name.error().message);
+    log(Priority::Warning, "{} not started by event {}: instance name: {}", job.name(), names,
+        name.error().message);
   } else if (const auto* existing = job.find_instance(*name);
              existing == nullptr && !has_room(job)) {
-    log(Priority::Warning, "{} not started by event {}: too many instances", job.name(),
-        join(names, " "));
+    log(Priority::Warning, "{} not started by event {}: too many instances", job.name(), names);
   } else if (existing == nullptr || existing->goal() != Goal::Start) {
     auto& instance = find_or_create(job, *name);
     if (!files.empty()) {
@@ -202,7 +207,7 @@ void ServiceManager::start_by_event(JobClass& job,
     release(instance, Release::Success);
     instance.cause_ = cause_of(events, cause);
     hold(instance, events);
-    watch_for_cycle(*instance.job_, instance.cause_);
+    watch_for_cycle(instance);
     change_goal(instance, Goal::Start);
   }
   reset(condition);
@@ -211,9 +216,7 @@ void ServiceManager::start_by_event(JobClass& job,
 /// Why a condition is true: its one event, or all of them with the last as the link.
 CausePtr ServiceManager::cause_of(const std::vector<Event*>& events, const CausePtr& last) const {
   if (events.size() < 2) return last;
-  std::vector<std::string> names;
-  for (const auto* one : events) names.push_back(one->name());
-  return Cause::create(Cause::Condition{join(names, " ")}, now_, last);
+  return Cause::create(Cause::Condition{names_of(events)}, now_, last);
 }
 
 void ServiceManager::finish(Event& event) {

@@ -173,7 +173,7 @@ class ServiceManager {
 
   // cycles.cc: jobs that wait for each other, jobs that trigger each other without end
   [[nodiscard]] bool would_deadlock(const JobInstance& holder, const Event& event);
-  void watch_for_cycle(JobClass& job, const CausePtr& cause);
+  void watch_for_cycle(JobInstance& instance);
   void report_cycle(JobClass& job, const Cause& cause, std::size_t gap);
   void forget_cycles(JobClass& job);
   void tell_deadlock(const JobInstance& holder, const JobInstance& first, const Event& event);
