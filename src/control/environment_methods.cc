@@ -23,32 +23,27 @@ struct Table {
   const Environment* variables = nullptr;
 };
 
-int refuse_unknown_instance(sd_bus_error* error, std::string_view job, std::string_view instance) {
-  return refuse(error, dbus::kErrorUnknownJobInstance,
-                fmt::format("Unknown instance: {} of job {}", instance, job));
-}
-
 /// Reads `job_details`: nothing, or a job and an instance. Below 0: refused.
 int read_table(sd_bus_message* call, const Service& service, Table& table, sd_bus_error* error) {
   const auto& manager = *service.manager;
   std::vector<std::string> details;
   const int result = read_texts(call, "Job details", details, error);
   if (result < 0) return result;
-  if (details.empty()) {
-    table.variables = &manager.job_environment();
-    return result;
-  }
   if (details.size() > 2) {
     return refuse(error, SD_BUS_ERROR_INVALID_ARGS, "Job details must be a job and an instance");
   }
-  const auto& job = details[0];
-  if (job.empty()) return refuse(error, SD_BUS_ERROR_INVALID_ARGS, "Job may not be empty string");
-  if (!manager.find_job(job)) return refuse_unknown_job(error, job);
-  if (details.size() == 1) return refuse_unknown_instance(error, job, "(null)");
-  table.instance = core::InstanceKey{job, details[1]};
-  const auto* instance = manager.find_instance(*table.instance);
-  if (!instance) return refuse_unknown_instance(error, job, details[1]);
-  table.variables = &instance->environment();
+  if (!details.empty() && details[0].empty()) {
+    return refuse(error, SD_BUS_ERROR_INVALID_ARGS, "Job may not be empty string");
+  }
+  if (details.size() == 1) {  // as the original says it
+    if (!manager.find_job(details[0])) return refuse_unknown_job(error, details[0]);
+    return refuse(error, dbus::kErrorUnknownJobInstance,
+                  fmt::format("Unknown instance: (null) of job {}", details[0]));
+  }
+  if (!details.empty()) table.instance = core::InstanceKey{details[0], details[1]};
+  const auto variables = manager.environment_table(table.instance);
+  if (!variables) return refuse(error, variables.error());
+  table.variables = *variables;
   return result;
 }
 

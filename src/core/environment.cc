@@ -88,8 +88,25 @@ void ServiceManager::accept(EnvironmentRequest&& request) {
   }
 }
 
+std::expected<const Environment*, RequestError> ServiceManager::environment_table(
+    const std::optional<InstanceKey>& instance) const {
+  if (!instance) return &job_environment_;
+  const auto& [key, name] = *instance;
+  if (find_job(key) == nullptr) return unknown_job(key);
+  const auto* found = find_instance(*instance);
+  if (found == nullptr) {
+    return std::unexpected(
+        RequestError{RequestErrorCode::UnknownJobInstance,
+                     fmt::format("Unknown instance: {} of job {}", name, key.name)});
+  }
+  return &found->environment_;
+}
+
 std::expected<void, RequestError> ServiceManager::change_environment(
     const EnvironmentRequest& request) {
+  if (const auto table = environment_table(request.instance); !table) {
+    return std::unexpected(table.error());
+  }
   const auto apply = [&](Environment& table) -> Changed {
     if (const auto* one = std::get_if<SetVariables>(&request.change)) return set(table, *one);
     return unset(table, std::get<UnsetVariables>(request.change));
@@ -97,24 +114,12 @@ std::expected<void, RequestError> ServiceManager::change_environment(
   const bool reset = std::holds_alternative<ResetVariables>(request.change);
 
   if (request.instance) {
-    const auto& [key, name] = *request.instance;
-    const auto job = jobs_.find(key);
-    if (job == jobs_.end()) {
-      return std::unexpected(
-          RequestError{RequestErrorCode::UnknownJob, fmt::format("Unknown job: {}", key.name)});
-    }
-    const auto found = job->second->instances_.find(name);
-    if (found == job->second->instances_.end()) {
-      return std::unexpected(
-          RequestError{RequestErrorCode::UnknownJobInstance,
-                       fmt::format("Unknown instance: {} of job {}", name, key.name)});
-    }
-    auto& environment = found->second->environment_;
+    auto& job = *jobs_.at(request.instance->job);
+    auto& environment = job.instances_.at(request.instance->instance)->environment_;
     if (!reset) return apply(environment);
-    environment = environment_of(*job->second);
+    environment = environment_of(job);
     return {};
   }
-
   if (reset) {  // instances keep what they have
     job_environment_ = options_.job_environment;
     return {};

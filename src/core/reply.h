@@ -28,6 +28,11 @@ struct RequestError {
   std::string message;
 };
 
+/// No job has this name in this session.
+[[nodiscard]] inline std::unexpected<RequestError> unknown_job(const JobKey& key) {
+  return std::unexpected(RequestError{RequestErrorCode::UnknownJob, "Unknown job: " + key.name});
+}
+
 /// Which instance a job request acted on; both empty for other requests.
 struct RequestTarget {
   JobKey job{""};

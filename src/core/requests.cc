@@ -7,10 +7,7 @@ namespace upkeep::core {
 std::expected<JobClass*, RequestError> ServiceManager::permitted_job(const JobKey& key,
                                                                      const Requester& requester) {
   const auto found = jobs_.find(key);
-  if (found == jobs_.end()) {
-    return std::unexpected(
-        RequestError{RequestErrorCode::UnknownJob, fmt::format("Unknown job: {}", key.name)});
-  }
+  if (found == jobs_.end()) return unknown_job(key);
   if (requester.session != key.session) {
     return std::unexpected(
         RequestError{RequestErrorCode::PermissionDenied,

@@ -72,6 +72,10 @@ class ServiceManager {
 
   /// The job environment table (spec/job-language.md 5.4 step 1): what every job starts with.
   [[nodiscard]] const Environment& job_environment() const { return job_environment_; }
+  /// The table that an environment request means: that one, or the environment of an instance; or
+  /// the error that the request gets.
+  [[nodiscard]] std::expected<const Environment*, RequestError> environment_table(
+      const std::optional<InstanceKey>& instance) const;
 
   /// The instance name that a command with these variables means (spec/control.md 1.5), or the
   /// error it gets; with the job's `usage` as a second line if `with_usage`.
