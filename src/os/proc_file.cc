@@ -1,22 +1,23 @@
 #include "os/proc_file.h"
 
-#include <fstream>
-#include <iterator>
+#include <array>
+#include <cerrno>
 #include <limits>
-#include <string>
 #include <string_view>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include "base/strings.h"
+#include "base/unique_fd.h"
 
 namespace upkeep::os {
 namespace {
 
 std::string read_file(pid_t pid, std::string_view name) {
-  std::ifstream file(fmt::format("/proc/{}/{}", pid, name));
-  return {std::istreambuf_iterator<char>(file), {}};
+  const UniqueFd file(::open(fmt::format("/proc/{}/{}", pid, name).c_str(), O_RDONLY | O_CLOEXEC));
+  return file ? read_proc_file(file.value()) : std::string();
 }
 
 std::optional<int> number(std::string_view text) {
@@ -36,6 +37,20 @@ std::optional<int> status_number(pid_t pid, std::string_view key) {
 }
 
 }  // namespace
+
+std::string read_proc_file(int file) {
+  // Not a stream: it throws when the process goes between the opening and the reading.
+  std::array<char, 4096> part;
+  std::string text;
+  while (text.size() < part.size()) {
+    const auto size = ::read(file, part.data(), part.size() - text.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return {};
+    if (size == 0) break;
+    text.append(part.data(), static_cast<std::size_t>(size));
+  }
+  return text;
+}
 
 pid_t parent_of(pid_t pid) {
   return status_number(pid, "PPid").value_or(0);

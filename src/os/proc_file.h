@@ -2,10 +2,14 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include <sys/types.h>
 
 namespace upkeep::os {
+
+/// What an open file of /proc says, up to 4096 bytes; nothing if its process has gone meanwhile.
+[[nodiscard]] std::string read_proc_file(int file);
 
 /// The parent of a process; 0 if that cannot be told.
 [[nodiscard]] pid_t parent_of(pid_t pid);
