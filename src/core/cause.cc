@@ -32,6 +32,9 @@ struct Text {
   std::string operator()(const Cause::JobEvent& one) const {
     return fmt::format("event {} of {}", one.event, one.instance);
   }
+  std::string operator()(const Cause::EventFailed& one) const {
+    return fmt::format("event {}", one.event);
+  }
   std::string operator()(const Cause::Condition& one) const {
     return fmt::format("events {}", one.events);
   }

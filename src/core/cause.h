@@ -51,6 +51,10 @@ class Cause : public std::enable_shared_from_this<Cause> {
     JobKey job;
     std::string instance;  ///< as people read it: "job", or "job (instance)"
   };
+  /// The event that tells that the event before has failed (spec/runtime.md 3.4).
+  struct EventFailed {
+    std::string event;  ///< "starting/failed"
+  };
   /// Several events made a condition true; the chain goes on with the last of them.
   struct Condition {
     std::string events;  ///< names, separated by blanks
@@ -83,8 +87,8 @@ class Cause : public std::enable_shared_from_this<Cause> {
   struct Skipped {
     std::size_t links = 0;
   };
-  using What = std::variant<Command, Emission, JobEvent, Condition, ProcessEnded, SpawnFailed,
-                            KillTimeout, DefinitionChanged, SessionEnded, Skipped>;
+  using What = std::variant<Command, Emission, JobEvent, EventFailed, Condition, ProcessEnded,
+                            SpawnFailed, KillTimeout, DefinitionChanged, SessionEnded, Skipped>;
 
   /// Most links that hang on one another; beyond, the middle of the chain is left out.
   static constexpr std::size_t kLongestChain = 128;

@@ -34,6 +34,7 @@ TEST(Cause, IsTold) {
   EXPECT_EQ(text(Cause::Command{Verb::Restart, "a", std::nullopt}), "restart of a requested");
   EXPECT_EQ(text(Cause::Emission{"startup", std::nullopt}), "event startup emitted");
   EXPECT_EQ(text(Cause::Emission{"net-up", Caller{1, 2}}), "event net-up emitted by uid 1, pid 2");
+  EXPECT_EQ(text(Cause::EventFailed{"net-up/failed"}), "event net-up/failed");
   EXPECT_EQ(text(Cause::Condition{"a b"}), "events a b");
   EXPECT_EQ(text(Cause::ProcessEnded{"a", ProcessType::Main, {.exit_status = 0}, {}}),
             "a main process exited with status 0");

@@ -90,13 +90,23 @@ void ServiceManager::tell_deadlock(const JobInstance& holder, const JobInstance&
 
 // ---------------------------------------------------------------- triggering each other
 
+namespace {
+
+/// An event, or several, that may have come from a job.
+bool is_of_jobs(const Cause& cause) {
+  return std::holds_alternative<Cause::JobEvent>(cause.what()) ||
+         std::holds_alternative<Cause::EventFailed>(cause.what()) ||
+         std::holds_alternative<Cause::Condition>(cause.what());
+}
+
+}  // namespace
+
 /// To be called when an event has redirected this instance, and is its cause.
 void ServiceManager::watch_for_cycle(JobInstance& instance) {
   auto& job = *instance.job_;
   const auto& cause = instance.cause_;
   auto& all = job.triggers_;
-  const bool one_of_several = std::holds_alternative<Cause::Condition>(cause->what());
-  if (!one_of_several && !std::holds_alternative<Cause::JobEvent>(cause->what())) {
+  if (!is_of_jobs(*cause)) {
     all.clear();
     return;
   }
@@ -120,13 +130,17 @@ void ServiceManager::watch_for_cycle(JobInstance& instance) {
 void ServiceManager::report_cycle(JobClass& job, const Cause& cause, std::size_t gap) {
   std::vector<std::string> path;
   std::set<JobKey> jobs{job.key()};
+  const Cause::EventFailed* failed = nullptr;  // its event comes next
   bool closed = false;
   std::size_t links = 0;
   for (const auto* link = &cause; link != nullptr && !closed; link = link->previous().get()) {
     ++links;
+    if (const auto* one = std::get_if<Cause::EventFailed>(&link->what())) failed = one;
     const auto* event = std::get_if<Cause::JobEvent>(&link->what());
     if (event == nullptr) continue;
-    auto step = fmt::format("{} {}", event->event, event->instance);
+    const auto& name = failed != nullptr ? failed->event : event->event;
+    failed = nullptr;
+    auto step = fmt::format("{} {}", name, event->instance);
     jobs.insert(event->job);
     const auto again = std::ranges::find(path, step);
     closed = again != path.end();

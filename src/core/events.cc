@@ -236,7 +236,9 @@ void ServiceManager::finish(Event& event) {
     advance(instance);
   }
   if (event.failed_ && !event.name().ends_with("/failed")) {
-    queue_event(event.name() + "/failed", event.environment(), event.session(), event.cause());
+    const auto name = event.name() + "/failed";
+    queue_event(name, event.environment(), event.session(),
+                Cause::create(Cause::EventFailed{name}, now_, event.cause()));
   }
   observer_.event_emitted(event);
   attention_.erase(event.sequence());

@@ -85,6 +85,17 @@ class Causes : public Scenario {
   }
 };
 
+TEST_F(Causes, NameTheEventThatToldOfAFailure) {
+  programs({{"check/main", {.runs = 1ms, .status = 1}}});
+  sim.define("web", "exec x\n");
+  sim.define("check", "start on starting web\ntask\nexec false\n");
+  sim.define("alarm", "start on starting/failed\nexec x\n");
+  sim.start("web");
+  sim.run_for(1s);
+  EXPECT_EQ(why("alarm"),
+            (Lines{"event starting/failed", "event starting of web", "start of web requested"}));
+}
+
 TEST_F(Causes, LeadBackToTheCommand) {
   sim.define("db", "exec x\n");
   sim.define("web", "start on started db and net\nstop on stopping db\nexec x\n");
@@ -247,6 +258,23 @@ TEST_F(Triggers, WithoutEndAreToldOnceWithTheirPath) {
   sim.stop("a");
   sim.stop("b");
   sim.stop("c");
+}
+
+TEST_F(Triggers, ByAnEventThatTellsOfAFailure) {
+  programs({{"check/main", {.runs = 1ms, .status = 1}},
+            {"mend/main", {.runs = 5ms}},
+            {"web/main", {.runs = 1ms}}});
+  sim.define("web", "start on stopped mend\ntask\nexec true\n");
+  sim.define("check", "start on starting web\ntask\nexec false\n");
+  sim.define("mend", "start on starting/failed JOB=web\ntask\nexec true\n");
+  sim.start("web", {}, Wait::No);
+  sim.run_for(1s);
+  EXPECT_TRUE(mentions(sim.messages(),
+                       "jobs trigger each other without end: starting/failed web -> stopped mend "
+                       "-> starting/failed web"))
+      << join(sim.messages(), "\n");
+  for (const auto* job : {"web", "check", "mend"}) sim.undefine(job);
+  sim.run_for(1s);
 }
 
 TEST_F(Triggers, TasksThatEndAtOnce) {
