@@ -20,7 +20,16 @@ constexpr auto kWithoutEnd = "jobs trigger each other without end";
 
 // ---------------------------------------------------------------- deadlocks
 
-class Deadlocks : public Scenario {};
+class Deadlocks : public Scenario {
+ protected:
+  void start_two_half_stop_on() {
+    sim.define("a", "stop on stopping b and never\nexec a\n");
+    sim.define("b", "stop on stopping a and never\nexec b\n");
+    sim.start("a");
+    sim.start("b");
+    sim.run_for(1s);
+  }
+};
 
 TEST_F(Deadlocks, HalfStopOnOfTheStoppedJobHoldsTheStopperUp) {
   sim.define("net", "stop on stopping web and never\nexec net\n");
@@ -36,11 +45,7 @@ TEST_F(Deadlocks, HalfStopOnOfTheStoppedJobHoldsTheStopperUp) {
 }
 
 TEST_F(Deadlocks, TwoHalfStopOnHoldEachOther) {
-  sim.define("a", "stop on stopping b and never\nexec a\n");
-  sim.define("b", "stop on stopping a and never\nexec b\n");
-  sim.start("a");
-  sim.start("b");
-  sim.run_for(1s);
+  start_two_half_stop_on();
   sim.stop("a", {}, Wait::No);
   sim.stop("b", {}, Wait::No);
   sim.run_for(60s);
@@ -274,11 +279,7 @@ TEST(HandOver, AMatchWhoseEventWasLetGoIsKept) {
 
 // A restart, a respawn and a stop, each with the half condition of the other in the way.
 TEST_F(Deadlocks, TwoHalfStopOnAndARestart) {
-  sim.define("a", "stop on stopping b and never\nexec a\n");
-  sim.define("b", "stop on stopping a and never\nexec b\n");
-  sim.start("a");
-  sim.start("b");
-  sim.run_for(1s);
+  start_two_half_stop_on();
   sim.restart("a", {}, Wait::No);
   sim.stop("b", {}, Wait::No);
   sim.run_for(60s);
@@ -288,11 +289,7 @@ TEST_F(Deadlocks, TwoHalfStopOnAndARestart) {
 
 // The end of the session does not bring them down either: it gives up on them.
 TEST_F(Deadlocks, EndOfTheSessionWithTwoHalfStopOn) {
-  sim.define("a", "stop on stopping b and never\nexec a\n");
-  sim.define("b", "stop on stopping a and never\nexec b\n");
-  sim.start("a");
-  sim.start("b");
-  sim.run_for(1s);
+  start_two_half_stop_on();
   sim.end_session(core::EndSession::Type::Shutdown);
   for (int i = 0; i < 60 && !sim.has_ended(); ++i) sim.run_for(1s);
   EXPECT_EQ(sim.live_processes(), 0U) << "neither was ever signalled";
