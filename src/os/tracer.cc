@@ -1,11 +1,5 @@
 #include "os/tracer.h"
 
-#include <cstdlib>
-#include <fstream>
-#include <string>
-#include <string_view>
-
-#include <fmt/format.h>
 #include <sys/ptrace.h>
 
 namespace upkeep::os::tracer {
