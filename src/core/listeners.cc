@@ -3,10 +3,6 @@
 #include <algorithm>
 #include <optional>
 
-#include <fmt/format.h>
-
-#include "core/event_argument.h"
-
 namespace upkeep::core {
 namespace {
 
@@ -21,12 +17,12 @@ bool is_literal(std::string_view pattern) {
   });
 }
 
-/// A value without which the leaf does not match, if one can be told beforehand.
-std::optional<std::string> needed_value(const EventExpression& leaf) {
+/// An argument without which the leaf does not match, if one can be told beforehand.
+std::optional<EventArgument> needed_argument(const EventExpression& leaf) {
   for (std::size_t i = 0; i < leaf.arguments.size(); ++i) {
     const auto argument = read_argument(leaf.arguments[i]);
     if (argument.negated || (argument.positional && i > 0)) continue;
-    if (is_literal(argument.pattern)) return fmt::format("{}={}", argument.key, argument.pattern);
+    if (is_literal(argument.pattern)) return argument;
   }
   return std::nullopt;
 }
@@ -59,11 +55,17 @@ void erase(const JobClass& job, std::vector<Listener>& jobs) {
 
 }  // namespace
 
+Listeners::Jobs& Listeners::jobs_with(const EventArgument& needed, std::vector<ByValue>& tables) {
+  auto table = std::ranges::find(tables, needed.key, &ByValue::key);
+  if (table == tables.end()) table = tables.insert(table, ByValue{std::string(needed.key), {}});
+  return table->jobs[std::string(needed.pattern)];
+}
+
 void Listeners::add(JobClass& job) {
   const auto add_leaf = [&](const EventExpression& leaf, bool Listener::*reaction) {
     auto& interested = by_event_[leaf.event];
-    const auto needed = needed_value(leaf);
-    auto& jobs = needed ? interested.by_value[*needed] : interested.whatever;
+    const auto needed = needed_argument(leaf);
+    auto& jobs = needed ? jobs_with(*needed, interested.by_value) : interested.whatever;
     auto place = place_of(job, jobs);
     if (place == jobs.end() || place->job != &job) place = jobs.insert(place, Listener{&job});
     (*place).*reaction = true;
@@ -80,11 +82,14 @@ void Listeners::remove(JobClass& job) {
     const auto found = by_event_.find(leaf.event);
     if (found == by_event_.end()) return;
     auto& [whatever, by_value] = found->second;
-    if (const auto needed = needed_value(leaf)) {
-      const auto jobs = by_value.find(*needed);
-      if (jobs == by_value.end()) return;  // by an equal leaf before
+    if (const auto needed = needed_argument(leaf)) {
+      const auto table = std::ranges::find(by_value, needed->key, &ByValue::key);
+      if (table == by_value.end()) return;  // by an equal leaf before
+      const auto jobs = table->jobs.find(needed->pattern);
+      if (jobs == table->jobs.end()) return;
       erase(job, jobs->second);
-      if (jobs->second.empty()) by_value.erase(jobs);
+      if (jobs->second.empty()) table->jobs.erase(jobs);
+      if (table->jobs.empty()) by_value.erase(table);
     } else {
       erase(job, whatever);
     }
@@ -101,17 +106,16 @@ std::vector<Listener> Listeners::find(const Event& event) const {
 
   std::vector<const Jobs*> lists;
   if (!whatever.empty()) lists.push_back(&whatever);
-  const auto look_up = [&](std::string_view value) {
-    const auto jobs = by_value.find(value);
-    if (jobs != by_value.end()) lists.push_back(&jobs->second);
-  };
-  bool first = true;
-  for (const std::string_view entry : event.environment()) {
-    const auto equals = entry.find('=');
-    const bool has_value = equals != std::string_view::npos;
-    if (first) look_up(has_value ? entry.substr(equals) : "=");
-    first = false;
-    look_up(has_value ? entry : fmt::format("{}=", entry));
+  for (const auto& [key, by_text] : by_value) {
+    for (std::size_t i = 0; i < event.environment().size(); ++i) {
+      const std::string_view entry = event.environment()[i];
+      const auto equals = std::min(entry.find('='), entry.size());
+      if (key != entry.substr(0, equals) && !(key.empty() && i == 0)) continue;
+      const auto value = entry.substr(std::min(equals + 1, entry.size()));
+      if (const auto jobs = by_text.find(value); jobs != by_text.end()) {
+        lists.push_back(&jobs->second);
+      }
+    }
   }
 
   std::vector<Listener> found;

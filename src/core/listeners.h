@@ -11,6 +11,7 @@
 
 #include "conf/event_expression.h"
 #include "core/event.h"
+#include "core/event_argument.h"
 #include "core/job_class.h"
 
 namespace upkeep::core {
@@ -43,10 +44,18 @@ class Listeners {
   };
   template <typename T>
   using ByText = std::unordered_map<std::string, T, Hash, std::equal_to<>>;
-  struct Interested {
-    Jobs whatever;          ///< whatever its variables
-    ByText<Jobs> by_value;  ///< by the KEY=VALUE they ask for; =VALUE: of the first variable
+  /// Those that ask for a value of one variable.
+  struct ByValue {
+    std::string key;  ///< empty: the first variable, whatever its name
+    ByText<Jobs> jobs;
   };
+  struct Interested {
+    Jobs whatever;                  ///< whatever its variables
+    std::vector<ByValue> by_value;  ///< hardly more than one: JOB
+  };
+
+  /// Those that need this argument, which may be nobody so far.
+  static Jobs& jobs_with(const EventArgument& needed, std::vector<ByValue>& tables);
 
   ByText<Interested> by_event_;
 };
