@@ -21,7 +21,7 @@ packages_tests=(
   "${packages_quickstart[@]}"
   binutils libgtest-dev librapidcheck-dev mandoc
   python3-pytest util-linux iproute2 passwd
-  nginx-light mariadb-server dbus systemd
+  nginx-light mariadb-server dbus systemd locales
 )
 
 # What ./run-tests --long needs besides: the fuzzers are built by clang.
