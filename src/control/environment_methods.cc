@@ -4,6 +4,7 @@
 // (spec/control.md 1.8, ControlServer::admit()).
 #include "control/environment_methods.h"
 
+#include <cassert>
 #include <string>
 #include <vector>
 
@@ -77,6 +78,7 @@ int get_env(sd_bus_message* call, void* userdata, sd_bus_error* error) {
   if (name.empty()) {
     return refuse(error, SD_BUS_ERROR_INVALID_ARGS, "Variable may not be empty string");
   }
+  assert(table.variables != nullptr);
   const auto value = find_variable(*table.variables, name);
   if (!value) {
     return refuse(error, SD_BUS_ERROR_INVALID_ARGS, fmt::format("No such variable: {}", name));

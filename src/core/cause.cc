@@ -39,8 +39,8 @@ struct Text {
     return fmt::format("events {}", one.events);
   }
   std::string operator()(const Cause::ProcessEnded& one) const {
-    const auto text = fmt::format("{} {} process {}", one.instance, conf::to_string(one.process),
-                                  ending(one.end));
+    auto text = fmt::format("{} {} process {}", one.instance, conf::to_string(one.process),
+                            ending(one.end));
     switch (one.verdict) {
       case Cause::Verdict::Finished: return text;
       case Cause::Verdict::Respawned: return text + ", respawned";

@@ -128,8 +128,8 @@ std::expected<void, RequestError> ServiceManager::change_environment(
   for (auto& [key, job] : jobs_) {
     for (auto& [name, instance] : job->instances_) {
       // One whose table is too full, or empty, is left as it is.
-      (void)apply(instance->environment_);
-      if (instance->start_environment_) (void)apply(*instance->start_environment_);
+      [[maybe_unused]] auto done = apply(instance->environment_);
+      if (instance->start_environment_) done = apply(*instance->start_environment_);
     }
   }
   return {};

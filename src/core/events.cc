@@ -198,6 +198,7 @@ void ServiceManager::start_by_event(JobClass& job,
     auto& instance = find_or_create(job, *name);
     if (!files.empty()) {
       std::vector<std::string> numbers;
+      numbers.reserve(files.size());
       for (const auto& file : files) numbers.push_back(fmt::format("{}", file->number()));
       set_variable(environment, "UPSTART_FDS=" + join(numbers, " "));
     }

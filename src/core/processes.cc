@@ -138,17 +138,17 @@ void ServiceManager::accept(SpawnResult&& result) {
     if (ready || instance->goal_ == Goal::Stop || instance->restarting_) advance(*instance);
   }
   if (!trouble) return;
-  for (auto& change : trouble->early) accept(std::move(change));
+  for (const auto& change : trouble->early) accept(change);
 }
 
-void ServiceManager::accept(ProcessChange&& change) {
+void ServiceManager::accept(const ProcessChange& change) {
   const auto found = spawned_.find(change.id);
   if (found == spawned_.end()) return;
   const auto [instance, type] = found->second;
   const bool main = type == ProcessType::Main;
   if (auto& slot = instance->slot(type); slot.pid == 0) {  // first the result of the spawn (Q2)
     auto& early = trouble_of(slot).early;
-    if (early.size() < kMostEarly) early.push_back(std::move(change));
+    if (early.size() < kMostEarly) early.push_back(change);
     return;
   }
 

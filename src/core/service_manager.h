@@ -132,7 +132,7 @@ class ServiceManager {
   void accept(EnvironmentRequest&& request);
   void accept(ClientGone&& gone);
   void accept(SpawnResult&& result);
-  void accept(ProcessChange&& change);
+  void accept(const ProcessChange& change);
   void accept(ConfChange&& change);
   void accept(EndSession&& input);
   void accept(Tick&&) {}

@@ -73,6 +73,7 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
 /// The numbers of the descriptors that came with the events of this start.
 std::vector<int> numbers(const std::vector<std::shared_ptr<const core::EventFile>>& files) {
   std::vector<int> list;
+  list.reserve(files.size());
   for (const auto& file : files) list.push_back(file->number());
   std::ranges::sort(list);
   return list;
