@@ -27,6 +27,13 @@ JobInstance* blocked_on(const Event& event) {
   return nullptr;
 }
 
+/// An event, or several, that may have come from a job.
+bool is_of_jobs(const Cause& cause) {
+  return std::holds_alternative<Cause::JobEvent>(cause.what()) ||
+         std::holds_alternative<Cause::EventFailed>(cause.what()) ||
+         std::holds_alternative<Cause::Condition>(cause.what());
+}
+
 std::string shown(const std::vector<std::string>& steps, std::string_view separator) {
   if (steps.size() <= kMostSteps) return join(steps, separator);
   const std::vector<std::string> first(steps.begin(), steps.begin() + kMostSteps);
@@ -89,17 +96,6 @@ void ServiceManager::tell_deadlock(const JobInstance& holder, const JobInstance&
 }
 
 // ---------------------------------------------------------------- triggering each other
-
-namespace {
-
-/// An event, or several, that may have come from a job.
-bool is_of_jobs(const Cause& cause) {
-  return std::holds_alternative<Cause::JobEvent>(cause.what()) ||
-         std::holds_alternative<Cause::EventFailed>(cause.what()) ||
-         std::holds_alternative<Cause::Condition>(cause.what());
-}
-
-}  // namespace
 
 /// To be called when an event has redirected this instance, and is its cause.
 void ServiceManager::watch_for_cycle(JobInstance& instance) {

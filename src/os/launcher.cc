@@ -52,8 +52,9 @@ std::expected<Output, LaunchFailure> open_output() {
 
   const int error = errno;
   // With all terminals taken (ENOSPC) there may be none for long: not worth waiting for.
-  if (is_temporary(error) && error != ENOSPC)
+  if (is_temporary(error) && error != ENOSPC) {
     return failed("unable to create a terminal to log from", error);
+  }
   // Nor are there any in a bare container. A pipe carries the output as well.
   auto pipe = make_pipe("unable to create a pipe to log from", NonBlocking::Reading);
   if (!pipe) return std::unexpected(pipe.error());

@@ -50,6 +50,21 @@ TEST(BareManager, OnlyMainIsFollowed) {  // another process may fork and stop as
   EXPECT_EQ(bare.manager.find_job("web")->find_instance("")->pid(core::ProcessType::PreStart), 7);
 }
 
+TEST(BareManager, WhatComesBeforeTheResultOfASpawnIsKeptButNotWithoutBound) {  // Q2
+  constexpr std::size_t kMostEarly = 16;
+  BareManager bare;
+  bare.define("web", "expect daemon\nexec web\n");
+  bare.start("web");
+  ASSERT_EQ(bare.spawned.size(), 1U);
+  const auto id = bare.spawned.front().id;
+  for (int child = 8; child < 108; ++child) {
+    bare.handle(core::ProcessChange{id, core::Forked{child}});
+  }
+  EXPECT_TRUE(bare.resumed.empty());
+  bare.handle(core::SpawnResult{id, 7});
+  EXPECT_EQ(bare.resumed.size(), kMostEarly);
+}
+
 TEST(BareManager, AppArmorProfilesAreNotLoadedYet) {
   BareManager bare;
   bare.define("web", "apparmor load /profile\nexec web\n");

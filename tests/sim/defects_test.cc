@@ -180,33 +180,38 @@ class Alarms : public Scenario {
   void define_services(int count) {
     for (int i = 0; i < count; ++i) sim.define(fmt::format("s{:02}", i), "start on go\nexec s\n");
   }
+  /// The service db, and 20 instances that stop with it; all run, and db is told to stop.
+  void stop_a_service_with_its_workers() {
+    sim.define("worker", "instance $N\nstop on stopping db\nexec w\n");
+    sim.start("db");
+    for (int i = 0; i < 20; ++i) sim.start("worker", {fmt::format("N={}", i)});
+    sim.run_for(1s);
+    sim.stop("db");
+  }
+  void expect_none_within(core::MonotonicClock::duration time) {
+    sim.run_for(time);
+    EXPECT_FALSE(mentions(sim.messages(), kWithoutEnd));
+  }
 };
 
 TEST_F(Alarms, InstancesThatStopWithOneService) {
   sim.define("db", "exec db\n");
-  sim.define("worker", "instance $N\nstop on stopping db\nexec w\n");
-  sim.start("db");
-  for (int i = 0; i < 20; ++i) sim.start("worker", {fmt::format("N={}", i)});
-  sim.run_for(1s);
-  sim.stop("db");
-  sim.run_for(1s);
-  EXPECT_FALSE(mentions(sim.messages(), kWithoutEnd));
+  stop_a_service_with_its_workers();
+  expect_none_within(1s);
 }
 
 TEST_F(Alarms, AHookForEveryService) {
   define_services(20);
   sim.define("hook", "start on starting JOB!=hook\ninstance $JOB\ntask\nexec h\n");
   sim.emit("go");
-  sim.run_for(10s);
-  EXPECT_FALSE(mentions(sim.messages(), kWithoutEnd));
+  expect_none_within(10s);
 }
 
 TEST_F(Alarms, AMonitorOfEveryService) {
   define_services(20);
   sim.define("monitor", "start on started JOB!=monitor\ninstance $JOB\nexec m\n");
   sim.emit("go");
-  sim.run_for(1s);
-  EXPECT_FALSE(mentions(sim.messages(), kWithoutEnd));
+  expect_none_within(1s);
 }
 
 TEST_F(Alarms, AServiceThatFlaps) {
@@ -214,8 +219,7 @@ TEST_F(Alarms, AServiceThatFlaps) {
   sim.define("web", "respawn\nrespawn limit unlimited\nexec web\n");
   sim.define("proxy", "start on started web\nstop on stopping web\nexec proxy\n");
   sim.start("web");
-  sim.run_for(20s);
-  EXPECT_FALSE(mentions(sim.messages(), kWithoutEnd));
+  expect_none_within(20s);
 }
 
 // A false alarm takes the jobs it names out of the watch: the real knot is not told of.
@@ -228,11 +232,7 @@ TEST_F(Alarms, AFalseOneDoesNotHideATrueOne) {
   };
   sim.define("db", "start on stopped again\nexec db\n");
   sim.define("again", "start on stopped db RESULT=failed\ntask\nexec a\n");
-  sim.define("worker", "instance $N\nstop on stopping db\nexec w\n");
-  sim.start("db");
-  for (int i = 0; i < 20; ++i) sim.start("worker", {fmt::format("N={}", i)});
-  sim.run_for(1s);
-  sim.stop("db");
+  stop_a_service_with_its_workers();
   sim.run_for(60s);
   const auto before = sim.messages().size();
   fails = true;
@@ -405,7 +405,9 @@ TEST(Budget, CountsWhoIsShownAnEvent) {
   EXPECT_GT(bare.turns - before, 10U) << "600,000 conditions are looked at in one turn";
 }
 
-// Nothing bounds the instances of a job: 131,072 and 240 MiB after 0.7 s.
+class Instances : public Scenario {};
+
+// Without a bound there were 131,072 of them, and 240 MiB, after 0.7 s.
 TEST(Budget, InstancesThatMultiply) {
   BareManager bare;
   for (const auto* name : {"a", "b"}) {
@@ -418,6 +420,16 @@ TEST(Budget, InstancesThatMultiply) {
   std::size_t instances = 0;
   for (const auto& [key, job] : bare.manager.jobs()) instances += job->instances().size();
   EXPECT_LT(instances, 50'000U);
+}
+
+TEST_F(Instances, OneTooManyIsRefused) {
+  constexpr int kMost = 10'000;
+  sim.leave_out_invariants();
+  sim.define("a", "instance $N\n");
+  for (int i = 0; i < kMost; ++i) sim.start("a", {fmt::format("N={}", i)}, Wait::No);
+  EXPECT_EQ(sim.outcome(sim.start("a", {"N=another"})), "Too many instances of job: a");
+  EXPECT_EQ(sim.outcome(sim.stop("a", {"N=7"})), "ok");
+  EXPECT_EQ(sim.outcome(sim.start("a", {"N=another"})), "ok");
 }
 
 }  // namespace

@@ -48,19 +48,15 @@ def test_service_releases_those_who_wait_when_it_runs_and_when_it_has_stopped(da
         end script
         """)
     monitor = daemon.monitor()
-    emitter = daemon.background("initctl", "emit", "go")
-    daemon.wait_status("web", "start/post-start")
-    assert emitter.poll() is None
-    release(up)
-    assert daemon.finish(emitter) == (0, "", "")
-    assert daemon.state("web") == "start/running"
-
-    emitter = daemon.background("initctl", "emit", "halt")
-    daemon.wait_status("web", "stop/post-stop")
-    assert emitter.poll() is None
-    release(down)
-    assert daemon.finish(emitter) == (0, "", "")
-    assert daemon.state("web") == "stop/waiting"
+    for event, while_it_waits, gate, then in (
+            ("go", "start/post-start", up, "start/running"),
+            ("halt", "stop/post-stop", down, "stop/waiting")):
+        emitter = daemon.background("initctl", "emit", event)
+        daemon.wait_status("web", while_it_waits)
+        assert emitter.poll() is None
+        release(gate)
+        assert daemon.finish(emitter) == (0, "", "")
+        assert daemon.state("web") == then
     monitor.wait_for("stopped", "web")
     assert monitor.of_job("web") == [
         "starting JOB=web INSTANCE=", "started JOB=web INSTANCE=",

@@ -11,7 +11,7 @@ import pytest
 import processes
 from processes import wait_until
 from programs import SERVICE, release, released_by
-from upkeep import UserDaemon, need_root, need_user
+from upkeep import Pid1, UserDaemon, need_root, need_user
 from wire import JOB, MANAGER, MANAGER_PATH
 
 AGAIN = r"web (main|pre-start|post-stop) process: trying again in \d+ ms"
@@ -210,3 +210,21 @@ def test_stop_without_room_for_a_process(confined):
     assert confined.finish(client).code == 0
     limit(confined, resource.RLIMIT_NPROC, before)
     confined.succeed("start", "web")
+
+
+# Terminals
+
+ONE_TERMINAL = """
+umount /dev/pts
+mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,max=1 devpts /dev/pts
+"""
+
+
+def test_without_a_terminal_left_output_goes_through_a_pipe():
+    with Pid1(prepare=ONE_TERMINAL) as pid1:
+        for job in ("first", "second"):
+            pid1.job(job, "exec sh -c 'test -t 1 && echo terminal || echo pipe; exec sleep 1000'\n")
+            pid1.succeed("start", job)
+        pid1.wait_log("first", "terminal\r\n")
+        pid1.wait_log("second", "pipe\n")
+        pid1.wait_message(r"second main: no terminal to log from \(.*\), using a pipe")
