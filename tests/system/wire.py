@@ -216,7 +216,8 @@ class Connection:
         number, for `answered` and `answer`."""
         data = self.encode(path, interface, member, signature, *values, files=len(files))
         sent = socket.send_fds(self.socket, [data], list(files))
-        self.socket.sendall(data[sent:])
+        if sent < len(data):  # else the daemon may have answered and gone by now
+            self.socket.sendall(data[sent:])
         return self.serial
 
     def answered(self, serial):
