@@ -22,6 +22,7 @@ packages_tests=(
   binutils libgtest-dev librapidcheck-dev mandoc
   python3-pytest util-linux iproute2 passwd
   nginx-light mariadb-server dbus systemd locales
+  redis-server cron openssh-server rsyslog
 )
 
 # What ./run-tests --long needs besides: the fuzzers are built by clang.
@@ -40,7 +41,7 @@ packages_coverage=(
 # What ./run-tests --soak needs.
 packages_soak=(
   "${packages_build[@]}"
-  libgtest-dev librapidcheck-dev
+  libgtest-dev librapidcheck-dev python3-pytest
 )
 
 # What ./run-tests --bench needs.

@@ -144,11 +144,15 @@ void write_job(JsonWriter& out, const JobDefinition& job) {
   write_condition(out, "stop_on", job.stop_on);
   write_processes(out, job);
   if (job.expect.is_set()) out.member("expect", to_string(job.expect.value()));
+  if (job.expect == conf::Expect::Fd) out.member("expect_fd", job.expect_fd);
+  write_optional(out, "expect_timeout", job.expect_timeout_seconds);
+  write_optional(out, "watchdog", job.watchdog_seconds);
   write_flag(out, "task", job.task);
   write_flag(out, "respawn", job.respawn);
   write_flag(out, "debug", job.debug);
   write_setting(out, "kill_timeout", job.kill_timeout_seconds);
   write_setting(out, "kill_signal", job.kill_signal);
+  if (job.kill_mode.is_set()) out.member("kill_mode", to_string(job.kill_mode.value()));
   write_setting(out, "reload_signal", job.reload_signal);
   write_respawn_limit(out, job.respawn_limit);
   write_list(out, "normal_exit", job.normal_exit);

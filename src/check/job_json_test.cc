@@ -22,6 +22,15 @@ TEST(JobJson, OnlyWhatIsSet) {
   EXPECT_EQ(json("respawn limit 10 5\n"), R"({"respawn_limit":{"count":10,"interval":5}})");
 }
 
+TEST(JobJson, ReadinessAndKilling) {
+  EXPECT_EQ(json("expect fd 7\nexpect timeout 0\nexpect watchdog 30\nkill mode tree\n"),
+            R"({"expect":"fd","expect_fd":7,"expect_timeout":0,"watchdog":30,"kill_mode":"tree"})");
+  EXPECT_EQ(json("expect fd 7\nexpect notify\n"), R"({"expect":"notify"})");
+  EXPECT_EQ(json("kill mode group\nkill signal INT\nexpect auto\n"),
+            R"({"expect":"auto","kill_signal":2,"kill_mode":"group"})");
+  EXPECT_EQ(json("expect timeout 5\n"), R"({"expect_timeout":5})");
+}
+
 TEST(JobJson, Conditions) {
   EXPECT_EQ(json("start on a X=1 Y!=2 or b and c\n"),
             R"({"start_on":{"and":[{"or":[{"event":"a","args":["X=1","Y!=2"]},)"

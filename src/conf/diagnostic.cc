@@ -25,6 +25,7 @@ std::string_view to_string(DiagnosticKind kind) {
     case DiagnosticKind::BadNice: return "BadNice";
     case DiagnosticKind::BadOom: return "BadOom";
     case DiagnosticKind::BadLimit: return "BadLimit";
+    case DiagnosticKind::BadDescriptor: return "BadDescriptor";
     case DiagnosticKind::MissingEvent: return "MissingEvent";
     case DiagnosticKind::MissingOperator: return "MissingOperator";
     case DiagnosticKind::PositionalAfterNamed: return "PositionalAfterNamed";
@@ -35,6 +36,8 @@ std::string_view to_string(DiagnosticKind kind) {
     case DiagnosticKind::DuplicateStanza: return "DuplicateStanza";
     case DiagnosticKind::ExpectWithScript: return "ExpectWithScript";
     case DiagnosticKind::LimitWithoutRespawn: return "LimitWithoutRespawn";
+    case DiagnosticKind::TimeoutWithoutExpect: return "TimeoutWithoutExpect";
+    case DiagnosticKind::WatchdogWithoutNotify: return "WatchdogWithoutNotify";
     case DiagnosticKind::MixedOperators: return "MixedOperators";
     case DiagnosticKind::StopWithoutStart: return "StopWithoutStart";
     case DiagnosticKind::BrokenContinuation: return "BrokenContinuation";
@@ -47,8 +50,14 @@ std::string_view to_string(DiagnosticKind kind) {
 }
 
 bool is_about_whole_job(DiagnosticKind kind) {
-  return kind == DiagnosticKind::ExpectWithScript || kind == DiagnosticKind::LimitWithoutRespawn ||
-         kind == DiagnosticKind::StopWithoutStart;
+  switch (kind) {
+    case DiagnosticKind::ExpectWithScript:
+    case DiagnosticKind::LimitWithoutRespawn:
+    case DiagnosticKind::TimeoutWithoutExpect:
+    case DiagnosticKind::WatchdogWithoutNotify:
+    case DiagnosticKind::StopWithoutStart: return true;
+    default: return false;
+  }
 }
 
 bool is_warning(DiagnosticKind kind) {

@@ -24,6 +24,7 @@ enum class DiagnosticKind {
   BadNice,
   BadOom,
   BadLimit,
+  BadDescriptor,  ///< ours: `expect fd`
   MissingEvent,
   MissingOperator,
   PositionalAfterNamed,
@@ -32,16 +33,18 @@ enum class DiagnosticKind {
   FileTooLarge,  ///< ours: see kMaxJobFileBytes
   TooDeep,       ///< ours: parentheses nested beyond kMaxExpressionDepth
 
-  DuplicateStanza,      ///< a command or condition that a later one replaces
-  ExpectWithScript,     ///< `expect fork` or `daemon` counts the shell's forks
-  LimitWithoutRespawn,  ///< `respawn limit` does not switch `respawn` on
-  MixedOperators,       ///< `and` and `or` side by side bind equally
-  StopWithoutStart,     ///< stopped by an event, started by none
-  BrokenContinuation,   ///< a backslash before CR LF continues nothing
-  SwallowedStanza,      ///< a script or a quote goes over what looks like one
-  UnexpandedVariable,   ///< `$` in a value of `env` stays as it is
-  UnknownUser,          ///< `setuid`: not on this machine
-  UnknownGroup,         ///< `setgid`: not on this machine
+  DuplicateStanza,        ///< a command or condition that a later one replaces
+  ExpectWithScript,       ///< `expect fork` or `daemon` counts the shell's forks
+  LimitWithoutRespawn,    ///< `respawn limit` does not switch `respawn` on
+  TimeoutWithoutExpect,   ///< `expect timeout` with nothing to wait for
+  WatchdogWithoutNotify,  ///< `expect watchdog` with no way to give signs of life
+  MixedOperators,         ///< `and` and `or` side by side bind equally
+  StopWithoutStart,       ///< stopped by an event, started by none
+  BrokenContinuation,     ///< a backslash before CR LF continues nothing
+  SwallowedStanza,        ///< a script or a quote goes over what looks like one
+  UnexpandedVariable,     ///< `$` in a value of `env` stays as it is
+  UnknownUser,            ///< `setuid`: not on this machine
+  UnknownGroup,           ///< `setgid`: not on this machine
 };
 [[nodiscard]] std::string_view to_string(DiagnosticKind kind);
 [[nodiscard]] bool is_warning(DiagnosticKind kind);

@@ -103,6 +103,38 @@ const Case kCases[] = {
     {"stop on or b\n", Kind::MissingEvent, 1, 9},
     {"author \"\"\\\n\n", Kind::MissingToken, 2, 1},
 
+    // What Upstart does not have.
+    {"expect\n", Kind::MissingToken, 1, 7},
+    {"expect auto now\n", Kind::ExtraToken, 1, 13},
+    {"expect notify 5\n", Kind::ExtraToken, 1, 15},
+    {"expect Notify\n", Kind::UnknownStanza, 1, 8},
+    {"expect fd\n", Kind::MissingToken, 1, 10},
+    {"expect fd \"\"\n", Kind::MissingToken, 1, 11},
+    {"expect fd 2\n", Kind::BadDescriptor, 1, 11},
+    {"expect fd -3\n", Kind::BadDescriptor, 1, 11},
+    {"expect fd 9\n", Kind::BadDescriptor, 1, 11},
+    {"expect fd \\\n 1024\n", Kind::BadDescriptor, 2, 2},
+    {"expect fd 4294967299\n", Kind::BadDescriptor, 1, 11},
+    {"expect fd 99999999999999999999\n", Kind::BadDescriptor, 1, 11},
+    {"expect fd '3 '\n", Kind::BadDescriptor, 1, 11},
+    {"expect fd three\n", Kind::BadDescriptor, 1, 11},
+    {"expect fd 3 4\n", Kind::ExtraToken, 1, 13},
+    {"expect timeout\n", Kind::MissingToken, 1, 15},
+    {"expect timeout 2s\n", Kind::BadInterval, 1, 16},
+    {"expect timeout -1\n", Kind::BadInterval, 1, 16},
+    {"expect timeout 2147483648\n", Kind::BadInterval, 1, 16},
+    {"expect timeout 5 6\n", Kind::ExtraToken, 1, 18},
+    {"expect watchdog # x\n", Kind::MissingToken, 1, 17},
+    {"expect watchdog never\n", Kind::BadInterval, 1, 17},
+    {"expect watchdog \\\n -1\n", Kind::BadInterval, 2, 2},
+    {"expect watchdog 2147483648\n", Kind::BadInterval, 1, 17},
+    {"expect watchdog 18446744073709551617\n", Kind::BadInterval, 1, 17},
+    {"kill mode\n", Kind::MissingToken, 1, 10},
+    {"kill mode all\n", Kind::UnknownStanza, 1, 11},
+    {"kill mode tree main\n", Kind::ExtraToken, 1, 16},
+    {"kill \"mode\" tree\n", Kind::UnknownStanza, 1, 6},
+    {"kill\n", Kind::MissingToken, 1, 5},
+
     // Section 4.2.
     {"start on\n", Kind::MissingToken, 1, 9},
     {"start on \\\n # x\n", Kind::MissingToken, 2, 2},
@@ -149,9 +181,27 @@ std::string shown(std::string_view text) {
 TEST(ParserErrors, SayWhatWasFoundAndWhatWasExpected) {
   EXPECT_EQ(shown("descripton x\n"),
             "/etc/init/x.conf:1:1: unknown stanza \"descripton\", did you mean \"description\"?");
-  EXPECT_EQ(shown("kill tiemout 5\n"),
-            "/etc/init/x.conf:1:6: expected \"timeout\" or \"signal\" after \"kill\", found "
-            "\"tiemout\", did you mean \"timeout\"?");
+  EXPECT_EQ(
+      shown("kill tiemout 5\n"),
+      "/etc/init/x.conf:1:6: expected \"timeout\", \"signal\" or \"mode\" after \"kill\", found "
+      "\"tiemout\", did you mean \"timeout\"?");
+  EXPECT_EQ(
+      shown("expect fd 9\n"),
+      "/etc/init/x.conf:1:11: expected a descriptor from 3 to 1023 other than 9 after \"expect "
+      "fd\", found \"9\"");
+  EXPECT_EQ(shown("expect timeout 1m\n"),
+            "/etc/init/x.conf:1:16: expected a whole number of seconds up to 2147483647 after "
+            "\"expect timeout\", found \"1m\"");
+  EXPECT_EQ(shown("expect watchdog 5 s\n"),
+            "/etc/init/x.conf:1:19: unexpected \"s\": \"expect watchdog\" takes one number");
+  EXPECT_EQ(
+      shown("expect notfiy\n"),
+      "/etc/init/x.conf:1:8: expected \"stop\", \"daemon\", \"fork\", \"none\", \"auto\", "
+      "\"notify\", \"fd\", \"timeout\" or \"watchdog\" after \"expect\", found \"notfiy\", did "
+      "you mean \"notify\"?");
+  EXPECT_EQ(shown("kill mode tee\n"),
+            "/etc/init/x.conf:1:11: expected \"group\", \"main\" or \"tree\" after \"kill mode\", "
+            "found \"tee\", did you mean \"tree\"?");
   EXPECT_EQ(shown("frobnicate\n"), "/etc/init/x.conf:1:1: unknown stanza \"frobnicate\"");
   EXPECT_EQ(shown("chdir \"\"\n"),
             "/etc/init/x.conf:1:7: expected a directory after \"chdir\", found empty quotes");

@@ -31,6 +31,18 @@ std::string_view to_string(Expect expect) {
     case Expect::Stop: return "stop";
     case Expect::Daemon: return "daemon";
     case Expect::Fork: return "fork";
+    case Expect::Auto: return "auto";
+    case Expect::Notify: return "notify";
+    case Expect::Fd: return "fd";
+  }
+  return "";
+}
+
+std::string_view to_string(KillMode mode) {
+  switch (mode) {
+    case KillMode::Group: return "group";
+    case KillMode::Main: return "main";
+    case KillMode::Tree: return "tree";
   }
   return "";
 }

@@ -45,9 +45,26 @@ struct Command {
 /// What the process Security runs, before the path that `apparmor load` gives.
 inline constexpr std::string_view kApparmorLoader = "/sbin/apparmor_parser -r -W ";
 
-/// How the main process tells that it is ready.
-enum class Expect { None, Stop, Daemon, Fork };
+/// How the main process tells that it is ready, and with it which process that is. Auto, Notify and
+/// Fd are not Upstart's.
+enum class Expect {
+  None,    ///< as soon as it runs
+  Stop,    ///< it stops itself
+  Daemon,  ///< it forks twice
+  Fork,    ///< it forks once
+  Auto,    ///< found out by watching
+  Notify,  ///< it says so to $NOTIFY_SOCKET
+  Fd,      ///< it writes a newline to a descriptor
+};
 [[nodiscard]] std::string_view to_string(Expect expect);
+
+/// Who gets the signals of a stop.
+enum class KillMode {
+  Group,  ///< the process group of main
+  Main,   ///< main alone
+  Tree,   ///< everything that the job has started
+};
+[[nodiscard]] std::string_view to_string(KillMode mode);
 
 /// Where standard output and error of the processes go.
 enum class Console { None, Output, Owner, Log };
@@ -104,6 +121,9 @@ struct JobDefinition {
   std::vector<std::string> tmpfiles;    ///< what the process Tmpfiles creates
 
   Setting<Expect> expect{Expect::None};
+  int expect_fd = 0;                                   ///< the descriptor of Expect::Fd
+  std::optional<std::int64_t> expect_timeout_seconds;  ///< 0: for ever; absent: as the kind has it
+  std::optional<std::int64_t> watchdog_seconds;        ///< between signs of life, 1 or more
   bool task = false;
   bool respawn = false;
   Setting<RespawnLimit> respawn_limit;
@@ -111,6 +131,7 @@ struct JobDefinition {
 
   Setting<std::int64_t> kill_timeout_seconds{5};
   Setting<int> kill_signal{SIGTERM};
+  Setting<KillMode> kill_mode{KillMode::Group};
   Setting<int> reload_signal{SIGHUP};
 
   std::optional<Console> console;  ///< absent: the daemon's default

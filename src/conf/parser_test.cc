@@ -69,6 +69,16 @@ std::string normal_exit(const JobDefinition& job) {
   for (const auto status : job.normal_exit) out += std::to_string(status) + " ";
   return out;
 }
+std::string expect(const JobDefinition& job) {
+  std::string out(to_string(job.expect));
+  if (job.expect_fd != 0) out += " " + std::to_string(job.expect_fd);
+  if (job.expect_timeout_seconds) out += " t" + std::to_string(*job.expect_timeout_seconds);
+  if (job.watchdog_seconds) out += " w" + std::to_string(*job.watchdog_seconds);
+  return out;
+}
+std::string kill_mode(const JobDefinition& job) {
+  return std::string(to_string(job.kill_mode)) + (job.kill_mode.is_set() ? " set" : "");
+}
 std::string kill(const JobDefinition& job) {
   return std::to_string(job.kill_signal.value()) + " " + std::to_string(job.kill_timeout_seconds) +
          " " + std::to_string(job.reload_signal);
@@ -165,6 +175,8 @@ const Vector kVectors[] = {
     {"respawn # x\nrespawn limit 3 010\n", respawn, "3 10 on"},
     {"kill signal 2147483647\nreload signal USR2\n", kill, "2147483647 5 12"},
     {"normal exit +1 010 2147483647\n", normal_exit, "1 10 2147483647 "},
+    {"kill timeout 9223372036854775807\nkill signal 0\nkill mode tree\n", kill,
+     "0 9223372036854775807 1"},
     {"umask 22\n", umask, "18"},
     {"nice -20\n", nice, "-20"},
     {"oom 7\n", oom, "466"},
@@ -177,6 +189,25 @@ const Vector kVectors[] = {
     {"cgroup a\ncgroup a $UPSTART_CGROUP\n", cgroups, "a nonenonenone;"},
     {"cgroup a\ncgroup b n\ncgroup c k v\ncgroup d n k v\n", cgroups,
      "a nonenonenone;b |n|nonenone;c none|k||v|;d |n||k||v|;"},
+
+    // What Upstart does not have.
+    {"", expect, "none"},
+    {"expect auto\n", expect, "auto"},
+    {"expect 'notify' # x\n", expect, "notify"},
+    {"expect fd 3\n", expect, "fd 3"},
+    {"expect \\\n \"fd\" \\\n \"1023\"", expect, "fd 1023"},
+    {"expect fd 8\nexpect fd 010\n", expect, "fd 10"},
+    {"expect fd 5\nexpect fork\n", expect, "fork"},
+    {"expect notify\nexpect fd 5\n", expect, "fd 5"},
+    {"expect timeout 0\n", expect, "none t0"},
+    {"expect 'timeout' 2147483647\nexpect watchdog '5'\n", expect, "none t2147483647 w5"},
+    {"expect timeout 5\nexpect watchdog 6\nexpect stop\n", expect, "stop t5 w6"},
+    {"expect timeout 5\nexpect timeout 7\nexpect watchdog 2147483647\nexpect watchdog 0\n", expect,
+     "none t7"},
+    {"", kill_mode, "group"},
+    {"kill mode group\n", kill_mode, "group set"},
+    {"kill mode main\n", kill_mode, "main set"},
+    {"kill mode main\nkill \\\n mode \"tree\"\n", kill_mode, "tree set"},
 };
 // clang-format on
 
@@ -210,8 +241,12 @@ TEST(Parser, EveryPlainStanzaReachesItsField) {
 }
 
 TEST(Parser, EveryWordOfAChoiceIsKnown) {
-  for (const auto expect : {Expect::None, Expect::Stop, Expect::Daemon, Expect::Fork}) {
-    EXPECT_EQ(parsed("expect " + std::string(to_string(expect))).expect, expect);
+  for (const auto value :
+       {Expect::None, Expect::Stop, Expect::Daemon, Expect::Fork, Expect::Auto, Expect::Notify}) {
+    EXPECT_EQ(parsed("expect " + std::string(to_string(value))).expect, value);
+  }
+  for (const auto mode : {KillMode::Group, KillMode::Main, KillMode::Tree}) {
+    EXPECT_EQ(parsed("kill mode " + std::string(to_string(mode))).kill_mode, mode);
   }
   for (const auto console : {Console::None, Console::Output, Console::Owner, Console::Log}) {
     EXPECT_EQ(parsed("console " + std::string(to_string(console))).console, console);
@@ -269,6 +304,13 @@ TEST(Printer, UsesQuotesOnlyWhereTheyAreNeeded) {
             "script\na\n b\nend script\n");
 }
 
+TEST(Printer, NamesTheDescriptorWithItsKindAndTheTimesBesideIt) {
+  const auto job = parsed(
+      "expect watchdog 30\nkill mode tree\nexpect timeout 0\nkill timeout 0\nexpect \"fd\" 7\n");
+  EXPECT_EQ(print_job(job),
+            "expect fd 7\nexpect timeout 0\nexpect watchdog 30\nkill timeout 0\nkill mode tree\n");
+}
+
 TEST(Printer, KeepsWhatPlainCopyingWouldLose) {
   for (const std::string_view text :
        {"author '\\\\'\n", "author \" \t\r\"\n", "author \"a\rb\"\n", "author \\#\\ \\\\\n",
@@ -306,6 +348,23 @@ TEST(Override, ReplacesSingleValuesAndExtendsLists) {
   EXPECT_EQ(show(job->definition.process(ProcessType::Main)), "exec |new|");
   EXPECT_EQ(job->definition.author, "x");
   EXPECT_TRUE(job->definition.task);
+}
+
+TEST(Override, ReplacesHowTheJobIsAwaitedAndEndedOneByOne) {
+  const auto base = parsed("expect fd 5\nexpect timeout 6\nexpect watchdog 7\nkill mode tree\n");
+  const auto value = [&base](std::string_view text, auto show_as) {
+    const auto job = parse_override(base, text);
+    if (!job) return job.error().front().message;
+    expect_round_trip(job->definition);
+    return show_as(job->definition);
+  };
+  EXPECT_EQ(value("expect none\n", expect), "none t6 w7");
+  EXPECT_EQ(value("expect timeout 0\n", expect), "fd 5 t0 w7");
+  EXPECT_EQ(value("expect watchdog 0\n", expect), "fd 5 t6");
+  EXPECT_EQ(value("task\n", expect), "fd 5 t6 w7");
+  EXPECT_EQ(value("kill mode group\n", kill_mode), "group set");
+  EXPECT_EQ(value("kill signal INT\n", kill_mode), "tree set");
+  EXPECT_EQ(expect(base) + kill_mode(base), "fd 5 t6 w7tree set") << "the base is left alone";
 }
 
 TEST(Override, CountsItsOwnLinesAndLeavesTheBaseAlone) {

@@ -126,11 +126,22 @@ class Printer {
     if (!job_.normal_exit.empty()) {
       line(fmt::format("normal exit {}", fmt::join(job_.normal_exit, " ")));
     }
-    if (job_.expect.is_set()) line(fmt::format("expect {}", to_string(job_.expect)));
+    print_expect();
     number("kill timeout", job_.kill_timeout_seconds);
     number("kill signal", job_.kill_signal);
+    if (job_.kill_mode.is_set()) line(fmt::format("kill mode {}", to_string(job_.kill_mode)));
     number("reload signal", job_.reload_signal);
     flag("debug", job_.debug);
+  }
+
+  void print_expect() {
+    if (job_.expect == Expect::Fd) {
+      line(fmt::format("expect fd {}", job_.expect_fd));
+    } else if (job_.expect.is_set()) {
+      line(fmt::format("expect {}", to_string(job_.expect)));
+    }
+    number("expect timeout", job_.expect_timeout_seconds);
+    number("expect watchdog", job_.watchdog_seconds);
   }
 
   void print_surroundings() {

@@ -179,11 +179,12 @@ std::string shown(std::string_view text) {
 }
 
 TEST(Shown, ErrorWithItsLineAndACaret) {
-  EXPECT_EQ(shown("task\nkill tiemout 5\n"),
-            "web.conf:2:6: error: expected \"timeout\" or \"signal\" after \"kill\", found "
-            "\"tiemout\", did you mean \"timeout\"?\n"
-            "    2 | kill tiemout 5\n"
-            "      |      ^\n");
+  EXPECT_EQ(
+      shown("task\nkill tiemout 5\n"),
+      "web.conf:2:6: error: expected \"timeout\", \"signal\" or \"mode\" after \"kill\", found "
+      "\"tiemout\", did you mean \"timeout\"?\n"
+      "    2 | kill tiemout 5\n"
+      "      |      ^\n");
 }
 
 TEST(Shown, WarningSaysSo) {

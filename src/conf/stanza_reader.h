@@ -13,6 +13,9 @@
 
 namespace upkeep::conf {
 
+/// For StanzaReader::end().
+inline constexpr std::string_view kNothing = "no argument";
+
 /// A keyword and what it stands for.
 template <typename T>
 struct Choice {

@@ -1,28 +1,26 @@
-// One handler for each stanza, and the table of them. A new stanza is one handler and one row.
+// One handler for each stanza, and the table of them. A new stanza is one handler and one row. The
+// handlers of supervision are in a file of their own.
 #include "conf/stanzas.h"
 
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <map>
 #include <tuple>
 
 #include <fmt/format.h>
 
-#include "base/signals.h"
 #include "base/strings.h"
 #include "conf/expression.h"
 #include "conf/numbers.h"
 #include "conf/stanza_reader.h"
+#include "conf/supervision_stanzas.h"
 #include "conf/unknown_stanza.h"
 
 namespace upkeep::conf {
 namespace {
 
 using Kind = DiagnosticKind;
-using Text = std::optional<std::string>;
 
-constexpr std::string_view kNothing = "no argument";
 constexpr std::string_view kOneValue = "one value; put quotes around a value with blanks";
 
 constexpr char kAnyText[] = "a text";
@@ -160,106 +158,6 @@ bool parse_manual(StanzaReader&, JobDefinition& job) {
 bool parse_debug(StanzaReader&, JobDefinition& job) {
   job.debug = true;
   return true;
-}
-
-// --- How it is supervised ------------------------------------------------------------------------
-
-bool parse_expect(StanzaReader& in, JobDefinition& job) {
-  static constexpr Choice<Expect> kExpects[] = {{"stop", Expect::Stop},
-                                                {"daemon", Expect::Daemon},
-                                                {"fork", Expect::Fork},
-                                                {"none", Expect::None}};
-  const auto expect = in.choice(kExpects);
-  if (!expect) return false;
-  job.expect = *expect;
-  return in.end("one word");
-}
-
-bool parse_respawn_limit(StanzaReader& in, Setting<RespawnLimit>& limit) {
-  constexpr std::string_view kCount = "a number of respawns, or \"unlimited\"";
-  const auto count = in.argument(kCount);
-  if (!count) return false;
-  if (count->text == "unlimited") {
-    limit = RespawnLimit{0, 0};
-    return in.end("nothing after \"unlimited\"");
-  }
-  const auto respawns = parse_signed(count->text);
-  if (!respawns || *respawns < 0 || *respawns > std::numeric_limits<int>::max()) {
-    return in.refuse(Kind::BadLimit, *count, kCount);
-  }
-
-  constexpr std::string_view kInterval = "a count and then an interval in whole seconds";
-  const auto interval = in.argument(kInterval);
-  if (!interval) return false;
-  const auto seconds = parse_signed(interval->text);
-  if (!seconds || *seconds < 0) return in.refuse(Kind::BadInterval, *interval, kInterval);
-
-  limit = RespawnLimit{static_cast<int>(*respawns), *seconds};
-  return in.end("a count and an interval");
-}
-
-bool parse_respawn(StanzaReader& in, JobDefinition& job) {
-  if (in.has_argument()) {
-    return in.keyword("limit") && parse_respawn_limit(in, job.respawn_limit);
-  }
-  job.respawn = true;
-  return in.end(kNothing);
-}
-
-bool refuse_signal(StanzaReader& in, Kind kind, const Token& token, std::string_view wants) {
-  std::string capitals = token.text;
-  std::ranges::transform(capitals, capitals.begin(), to_upper);
-  in.refuse(kind, token, wants);
-  if (signal_number(capitals)) {
-    in.lexer().explain_failure(fmt::format("; did you mean \"{}\"?", capitals));
-  }
-  return false;
-}
-
-bool parse_normal_exit(StanzaReader& in, JobDefinition& job) {
-  constexpr std::string_view kStatus = "exit statuses or signal names";
-  if (!in.keyword("exit")) return false;
-  do {
-    const auto value = in.argument(kStatus);
-    if (!value) return false;
-    const auto status = parse_exit_status(value->text);
-    if (!status) return refuse_signal(in, Kind::BadExitStatus, *value, kStatus);
-    job.normal_exit.push_back(*status);
-  } while (in.has_argument());
-  return in.end(kNothing);
-}
-
-bool parse_signal_value(StanzaReader& in, Setting<int>& signal) {
-  constexpr std::string_view kSignal = "a signal name such as TERM, or a number";
-  const auto value = in.argument(kSignal);
-  if (!value) return false;
-  const auto number = parse_signal(value->text);
-  if (!number) return refuse_signal(in, Kind::BadSignal, *value, kSignal);
-  signal = *number;
-  return in.end("one signal");
-}
-
-bool parse_kill_timeout(StanzaReader& in, Setting<std::int64_t>& timeout) {
-  constexpr std::string_view kSeconds = "a whole number of seconds";
-  const auto value = in.argument(kSeconds);
-  if (!value) return false;
-  const auto seconds = parse_signed(value->text);
-  if (!seconds || *seconds < 0) return in.refuse(Kind::BadInterval, *value, kSeconds);
-  timeout = *seconds;
-  return in.end("one number");
-}
-
-bool parse_kill(StanzaReader& in, JobDefinition& job) {
-  enum class What { Timeout, Signal };
-  static constexpr Choice<What> kWhats[] = {{"timeout", What::Timeout}, {"signal", What::Signal}};
-  const auto what = in.keyword(kWhats);
-  if (!what) return false;
-  return *what == What::Timeout ? parse_kill_timeout(in, job.kill_timeout_seconds)
-                                : parse_signal_value(in, job.kill_signal);
-}
-
-bool parse_reload(StanzaReader& in, JobDefinition& job) {
-  return in.keyword("signal") && parse_signal_value(in, job.reload_signal);
 }
 
 // --- What surrounds it ---------------------------------------------------------------------------

@@ -39,6 +39,7 @@ class Review {
            "meant");
     }
     find_script_that_forks(job);
+    find_expectation_in_vain(job);
   }
 
  private:
@@ -98,11 +99,31 @@ class Review {
     const auto& main = job.process(ProcessType::Main);
     if (!main || main->form != Command::Form::Script || ends_in_exec(main->text)) return;
     const auto* const stanza = last_.contains("expect") ? "expect" : "script";
-    warn(
-        Kind::ExpectWithScript, stanza,
-        fmt::format("\"expect {}\" with \"script\": each program that the shell starts counts as a "
-                    "fork; let the last line of the script be \"exec PROGRAM\"",
-                    to_string(job.expect)));
+    warn(Kind::ExpectWithScript, stanza,
+         fmt::format(
+             "\"expect {}\" with \"script\": each program that the shell starts counts as a "
+             "fork; let the last line of the script be \"exec PROGRAM\", or say \"expect auto\"",
+             to_string(job.expect)));
+  }
+
+  /// With `expect none` in words a time-out is meant, for a program that cannot be executed at
+  /// once.
+  void find_expectation_in_vain(const JobDefinition& job) {
+    if (job.expect_timeout_seconds && !job.expect.is_set()) {
+      warn(Kind::TimeoutWithoutExpect, "expect timeout",
+           "\"expect timeout\" without a kind such as \"expect notify\": the job is ready as soon "
+           "as "
+           "its program runs");
+    }
+    const bool is_heard = job.expect == Expect::Notify || job.expect == Expect::Auto;
+    if (job.watchdog_seconds && !is_heard) {
+      const bool by_kind = !last_.contains("expect watchdog");
+      const auto* const kind = last_.contains("expect fd") ? "expect fd" : "expect";
+      warn(
+          Kind::WatchdogWithoutNotify, by_kind ? kind : "expect watchdog",
+          "\"expect watchdog\" needs \"expect notify\" or \"expect auto\": else the program has no "
+          "$NOTIFY_SOCKET to give its signs of life to");
+    }
   }
 
   std::span<const StanzaUse> used_;

@@ -64,6 +64,40 @@ TEST(Warnings, LimitWithoutRespawn) {
   EXPECT_EQ(warnings_of("respawn limit 3 10\nrespawn\n"), "");
 }
 
+TEST(Warnings, ExpectThatFollowsTheShellSaysWhatToDo) {
+  EXPECT_EQ(parse_job("expect fork\nscript\nend script\n")->warnings.at(0).message,
+            "\"expect fork\" with \"script\": each program that the shell starts counts as a fork; "
+            "let the last line of the script be \"exec PROGRAM\", or say \"expect auto\"");
+  EXPECT_EQ(warnings_of("expect auto\nscript\nend script\n"), "");
+  EXPECT_EQ(warnings_of("expect notify\nscript\nend script\n"), "");
+  EXPECT_EQ(warnings_of("expect fd 3\nscript\nend script\n"), "");
+}
+
+TEST(Warnings, TimeoutWithoutExpect) {
+  EXPECT_EQ(warnings_of("exec a\nexpect timeout 5\n"), "2:1 TimeoutWithoutExpect");
+  EXPECT_EQ(warnings_of("expect timeout 0\nexpect timeout 5\n"), "2:1 TimeoutWithoutExpect");
+  EXPECT_EQ(warnings_of("expect timeout 5\nexpect stop\n"), "");
+  EXPECT_EQ(warnings_of("expect timeout 5\nexpect fd 3\n"), "");
+  EXPECT_EQ(warnings_of("expect none\nexpect timeout 5\n"), "") << "said in words";
+  EXPECT_EQ(warnings_of_override("expect fork\n", "expect timeout 5\n"), "");
+  EXPECT_EQ(warnings_of_override("expect timeout 5\n", "task\n"), "");
+}
+
+TEST(Warnings, WatchdogThatCannotBeFed) {
+  EXPECT_EQ(warnings_of("exec a\n expect watchdog 5\n"), "2:2 WatchdogWithoutNotify");
+  EXPECT_EQ(warnings_of("expect watchdog 5\nexpect fork\n"), "1:1 WatchdogWithoutNotify");
+  EXPECT_EQ(warnings_of("expect fd 3\nexpect watchdog 5\n"), "2:1 WatchdogWithoutNotify");
+  EXPECT_EQ(warnings_of("expect watchdog 5\nexpect notify\n"), "");
+  EXPECT_EQ(warnings_of("expect auto\nexpect watchdog 5\n"), "");
+  EXPECT_EQ(warnings_of("expect watchdog 5\nexpect watchdog 0\n"), "") << "there is none";
+  EXPECT_EQ(warnings_of_override("expect notify\n", "expect watchdog 5\n"), "");
+  const std::string_view watched = "expect notify\nexpect watchdog 5\n";
+  EXPECT_EQ(warnings_of_override(watched, "task\nexpect stop\n"), "2:1 WatchdogWithoutNotify");
+  EXPECT_EQ(warnings_of_override(watched, "task\nexpect fd 3\n"), "2:1 WatchdogWithoutNotify");
+  EXPECT_EQ(warnings_of_override(watched, "expect stop\nexpect watchdog 0\n"), "");
+  EXPECT_EQ(warnings_of_override("expect stop\nexpect watchdog 5\n", "task\n"), "");
+}
+
 TEST(Warnings, StopWithoutStart) {
   EXPECT_EQ(warnings_of("task\nstop on a\n"), "2:1 StopWithoutStart");
   EXPECT_EQ(warnings_of("manual\nstop on a\n"), "");

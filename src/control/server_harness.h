@@ -43,6 +43,8 @@ class ObedientPlatform final : public core::Platform {
     inputs.emplace_back(core::ProcessChange{id, core::Signalled{signal}});
   }
   void resume(core::SpawnId, core::Resume) override {}
+  void end_tree(core::TreeId, int /*signal*/) override {}
+  void forget_tree(core::TreeId) override {}
   void collect_log(core::SpawnId) override {}
 
   std::deque<core::Input> inputs;

@@ -54,7 +54,15 @@ struct Text {
                        conf::to_string(one.process), one.reason);
   }
   std::string operator()(const Cause::KillTimeout& one) const {
-    return fmt::format("{} main process did not end in time and was killed", one.instance);
+    return fmt::format("{} {} did not end in time and {} killed", one.instance,
+                       one.main ? "main process" : "processes left behind",
+                       one.main ? "was" : "were");
+  }
+  std::string operator()(const Cause::NotReady& one) const {
+    return fmt::format("{} main process was not ready in time: {}", one.instance, one.lacking);
+  }
+  std::string operator()(const Cause::WatchdogExpired& one) const {
+    return fmt::format("{} main process gave no sign of life", one.instance);
   }
   std::string operator()(const Cause::DefinitionChanged& one) const {
     return fmt::format("definition of {} changed", one.job);

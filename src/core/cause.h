@@ -72,8 +72,18 @@ class Cause : public std::enable_shared_from_this<Cause> {
     ProcessType process{};
     std::string reason;
   };
-  /// The main process did not end within the kill timeout and got KILL.
+  /// The processes did not end within the kill timeout and got KILL.
   struct KillTimeout {
+    std::string instance;
+    bool main = true;  ///< main itself lived; else only what it had left behind (`kill mode tree`)
+  };
+  /// Main did not become ready in time.
+  struct NotReady {
+    std::string instance;
+    std::string lacking;  ///< what had not happened
+  };
+  /// Main gave no sign of life.
+  struct WatchdogExpired {
     std::string instance;
   };
   /// A new definition was complete with the events its predecessor had seen.
@@ -88,7 +98,8 @@ class Cause : public std::enable_shared_from_this<Cause> {
     std::size_t links = 0;
   };
   using What = std::variant<Command, Emission, JobEvent, EventFailed, Condition, ProcessEnded,
-                            SpawnFailed, KillTimeout, DefinitionChanged, SessionEnded, Skipped>;
+                            SpawnFailed, KillTimeout, NotReady, WatchdogExpired, DefinitionChanged,
+                            SessionEnded, Skipped>;
 
   /// Most links that hang on one another; beyond, the middle of the chain is left out.
   static constexpr std::size_t kLongestChain = 128;

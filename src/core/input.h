@@ -1,6 +1,7 @@
 // Everything that can happen to the manager. One variant, one door: ServiceManager::handle().
 #pragma once
 
+#include <chrono>
 #include <expected>
 #include <memory>
 #include <optional>
@@ -122,10 +123,59 @@ struct Forked {
 struct Executed {};
 /// The process is gone and its status will never be known (Q13b).
 struct Vanished {};
+using Death = std::variant<Exited, Signalled, Vanished>;
+
+/// The main process has ended, but a process that descends from it has become the manager's child:
+/// the oldest such. It is watched from now on, and resume() says what becomes of it.
+struct Orphaned {
+  Death end;
+  pid_t survivor = 0;
+  int forks = 1;  ///< that led from the one to the other, as far as can be seen
+  /// What has ended was the child of another process of the job, which still lives: a helper that
+  /// was taken for the service.
+  bool was_helper = false;
+};
+/// The process says that it is ready (`expect notify`, `expect fd`, `expect auto`).
+struct Ready {};
+/// It has not become ready, but rests (SpawnRequest::settles_after).
+struct Settled {};
+/// Another process of the tree is the main one from now on: the program has said so.
+struct Replaced {
+  pid_t pid = 0;
+};
+/// What the program says of itself, for people.
+struct StatusText {
+  std::string text;
+};
+/// It says that it begins to stop, or to reload, by itself.
+struct Announced {
+  enum class What { Stopping, Reloading };
+  What what{};
+};
+/// A sign of life for the watchdog.
+struct KeepAlive {};
+/// It wants the watchdog to have this interval from now on.
+struct WatchdogInterval {
+  std::chrono::microseconds interval{};
+};
+/// It says that it is in trouble: as if the watchdog had expired.
+struct WatchdogTrigger {};
+/// It needs so long from now on to become ready, or to stop.
+struct MoreTime {
+  std::chrono::microseconds time{};
+};
 
 struct ProcessChange {
   SpawnId id;
-  std::variant<Exited, Signalled, Stopped, Forked, Executed, Vanished> what;
+  std::variant<Exited, Signalled, Stopped, Forked, Executed, Vanished, Orphaned, Ready, Settled,
+               Replaced, StatusText, Announced, KeepAlive, WatchdogInterval, WatchdogTrigger,
+               MoreTime>
+      what;
+};
+
+/// Nothing is left of a tree that Platform::end_tree() was called for.
+struct TreeEmptied {
+  TreeId tree;
 };
 
 /// The best definition for a job name is now this one.
@@ -152,6 +202,6 @@ struct Tick {};
 
 using Input =
     std::variant<EmitEvent, JobRequest, InstanceRequest, ReloadRequest, EnvironmentRequest,
-                 ClientGone, SpawnResult, ProcessChange, ConfChange, EndSession, Tick>;
+                 ClientGone, SpawnResult, ProcessChange, TreeEmptied, ConfChange, EndSession, Tick>;
 
 }  // namespace upkeep::core

@@ -35,7 +35,7 @@ Result<void> check_processes(const JobInstance& instance) {
     }
     if (type != ProcessType::Main || main_holds) held = true;
   }
-  if (held) return {};
+  if (held || instance.waits_for_process()) return {};
   return failure(
       fmt::format("{}: rests in {}, which waits for nothing", instance.title(), to_string(state)));
 }
@@ -80,13 +80,23 @@ Result<void> ServiceManager::check_invariants() const {
             fmt::format("{}: state {} and blocker do not fit", title, to_string(instance->state_)));
       }
       if (instance->blocker_ != nullptr) blocked[instance.get()] = instance->blocker_;
-      if (instance->kill_timer_.has_value() && instance->state_ != State::Killed) {
-        return failure(title + ": kill timer armed outside of killed");
+      const auto& main = instance->process(ProcessType::Main);
+      const bool ends_main = instance->state_ == State::Killed || instance->watch_;
+      if (instance->kill_timer_ && !instance->tree_is_ending_ && !(main.spawn && ends_main)) {
+        return failure(title + ": kill timer armed with nothing to end");
+      }
+      const bool may_end_tree =
+          instance->state_ == State::Killed || instance->state_ == State::PostStop;
+      if (instance->tree_is_ending_ && !may_end_tree) {
+        return failure(fmt::format("{}: its tree is being ended in state {}", title,
+                                   to_string(instance->state_)));
+      }
+      if (instance->watch_ && !main.spawn) {
+        return failure(title + ": something is expected of a process that is not there");
       }
       if (instance->state_ == State::Running && instance->goal_ != Goal::Start) {
         return failure(title + ": rests in running with another goal than start");
       }
-      const auto& main = instance->process(ProcessType::Main);
       if (instance->state_ == State::Running && job->definition().process(ProcessType::Main) &&
           !main.spawn) {
         return failure(title + ": running without its main process (Q1, Q7)");

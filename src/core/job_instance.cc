@@ -16,8 +16,9 @@ std::string JobInstance::title() const {
 }
 
 bool JobInstance::waits_for_process() const {
-  return std::ranges::any_of(conf::kAllProcessTypes,
-                             [this](ProcessType type) { return waits_for_process(type); });
+  return tree_is_ending_ || std::ranges::any_of(conf::kAllProcessTypes, [this](ProcessType type) {
+           return waits_for_process(type);
+         });
 }
 
 bool JobInstance::waits_for_process(ProcessType type) const {

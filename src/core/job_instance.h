@@ -57,6 +57,20 @@ struct Failure {
   std::optional<int> exit_signal;
 };
 
+/// What is known of a main process of which more is expected than to be executed.
+struct MainWatch {
+  TimePoint asked_for{};                   ///< when the platform was asked to start it
+  TimePoint executed{};                    ///< when it became its program
+  bool ready = false;                      ///< it has been ready, or was taken for that
+  bool hangs = false;                      ///< the watchdog has expired, its end is under way
+  bool rested = false;                     ///< the latter: it may still stop itself
+  bool reprieved = false;                  ///< a successor has been given time to end
+  std::optional<TimerKey> expect_timer;    ///< until it is ready
+  std::optional<TimerKey> watchdog_timer;  ///< until its next sign of life
+  std::optional<std::chrono::microseconds> watchdog_interval;
+  std::string status_text;  ///< what it says of itself
+};
+
 class JobInstance {
  public:
   JobInstance(JobClass& job, std::string name);
@@ -79,13 +93,23 @@ class JobInstance {
   }
   /// The pid in this role, or 0.
   [[nodiscard]] pid_t pid(ProcessType type) const { return process(type).pid; }
-  /// Whether a process runs that the present state waits for (spec/runtime.md 2.2, "ends when").
+  /// Whether something runs that the present state waits for (spec/runtime.md 2.2, "ends when").
   [[nodiscard]] bool waits_for_process() const;
   /// The same of the process in this role.
   [[nodiscard]] bool waits_for_process(ProcessType type) const;
 
+  /// What main says of itself; mostly nothing.
+  [[nodiscard]] std::string_view status_text() const {
+    return watch_ ? std::string_view(watch_->status_text) : std::string_view();
+  }
+  /// Null if no more is expected of main than to be executed, or it has ended.
+  [[nodiscard]] const MainWatch* watch() const { return watch_.get(); }
+
   /// Whether it is on its way down: what its half `stop on` holds will be let go at the end.
   [[nodiscard]] bool stop_on_goes_with_it() const { return state_ >= State::Stopping; }
+
+  /// What it starts belongs to this tree.
+  [[nodiscard]] TreeId tree() const { return tree_; }
 
   /// Whether a restart was asked for that the instance has not begun yet (Q6).
   [[nodiscard]] bool restarting() const { return restarting_; }
@@ -124,7 +148,11 @@ class JobInstance {
   std::optional<Failure> failure_;
   CausePtr cause_;
   RespawnLimiter respawn_limiter_;
+  std::unique_ptr<MainWatch> watch_;
+  TreeId tree_;                  ///< all that it starts
+  bool tree_is_ending_ = false;  ///< the state is left when nothing lives in it
   std::optional<TimerKey> kill_timer_;
+  int last_signal_ = 0;  ///< that has started this timer
 
   // Of a search for deadlocks, the last one that came by.
   std::uint64_t search_ = 0;

@@ -1,8 +1,8 @@
-// Processes of an instance: starting them, and what their end means (spec/runtime.md 2.3 to 2.6,
-// 4.5, 4.6).
+// Processes of an instance: starting them, and what their end means (spec/runtime.md 2.3 to 2.6).
 #include <algorithm>
 #include <csignal>
 
+#include "base/overloaded.h"
 #include "base/signals.h"
 #include "core/service_manager.h"
 
@@ -28,6 +28,17 @@ bool is_called_off_by_stop(ProcessType type) {
   return type != ProcessType::PreStop && type != ProcessType::PostStop;
 }
 
+/// How a process has ended, if that is what is reported.
+std::optional<ProcessEnd> ending(const ProcessChange& change) {
+  const auto look = Overloaded{
+      [](const Exited& one) { return std::optional(end_of(one)); },
+      [](const Signalled& one) { return std::optional(end_of(one)); },
+      [](const Vanished& one) { return std::optional(end_of(one)); },
+      [](const auto& /*lives*/) { return std::optional<ProcessEnd>(); },
+  };
+  return std::visit(look, change.what);
+}
+
 bool is_normal_exit(const conf::JobDefinition& definition, const ProcessEnd& end) {
   const auto& listed = definition.normal_exit;
   return std::ranges::find(listed, end.encoded()) != listed.end();
@@ -35,12 +46,22 @@ bool is_normal_exit(const conf::JobDefinition& definition, const ProcessEnd& end
 
 }  // namespace
 
+ProcessEnd end_of(const Death& death) {
+  const auto tell = Overloaded{
+      [](const Exited& one) { return ProcessEnd{.exit_status = one.status}; },
+      [](const Signalled& one) { return ProcessEnd{.exit_signal = one.signal}; },
+      [](const Vanished&) { return ProcessEnd{}; },
+  };
+  return std::visit(tell, death);
+}
+
 /// Starts the process in this role if the job defines one. The result comes as a SpawnResult.
 void ServiceManager::start_process(JobInstance& instance, ProcessType type) {
   if (!instance.job().definition().process(type)) return;
   // Profiles are loaded where AppArmor is at work; elsewhere the stanza does nothing (4.11).
   if (type == ProcessType::Security && !options_.apparmor_usable) return;
   instance.slot(type) = {};
+  if (type == ProcessType::Main) expect_main(instance);
   request_spawn(instance, type);
 }
 
@@ -63,15 +84,19 @@ void ServiceManager::request_spawn(JobInstance& instance, ProcessType type) {
   if (slot.trouble) slot.trouble->retry_timer.reset();
   spawned_[slot.spawn] = {&instance, type};
   const auto expect = job.definition().expect;
-  platform_.spawn({.id = slot.spawn,
-                   .definition = job.shared_definition(),
-                   .type = type,
-                   .session = job.session(),
-                   .instance = instance.name(),
-                   .environment = std::move(environment),
-                   .trace = type == ProcessType::Main &&
-                            (expect == conf::Expect::Fork || expect == conf::Expect::Daemon),
-                   .files = instance.files_});
+  SpawnRequest request{.id = slot.spawn,
+                       .definition = job.shared_definition(),
+                       .type = type,
+                       .tree = instance.tree_,
+                       .session = job.session(),
+                       .instance = instance.name(),
+                       .environment = std::move(environment),
+                       .files = instance.files_};
+  if (type == ProcessType::Main) {
+    request.trace = expect == conf::Expect::Fork || expect == conf::Expect::Daemon;
+    watch_for_rest(request);
+  }
+  platform_.spawn(std::move(request));
 }
 
 /// Arms the next try to make a child. False if there have been enough of them (Q5).
@@ -105,6 +130,7 @@ void ServiceManager::forget_process(JobInstance& instance, ProcessType type) {
   if (slot.is_to_be_tried_again()) timers_.cancel(*slot.trouble->retry_timer);
   spawned_.erase(slot.spawn);
   slot = {};
+  if (type == ProcessType::Main) forget_expectations(instance);
 }
 
 void ServiceManager::accept(SpawnResult&& result) {
@@ -118,10 +144,11 @@ void ServiceManager::accept(SpawnResult&& result) {
   if (!result.outcome) {
     platform_.collect_log(result.id);
     const auto& error = result.outcome.error();
-    const bool leaving = instance->goal_ == Goal::Stop || instance->restarting_;
+    const bool leaving = instance->goal_ == Goal::Stop || instance->restarting_ ||
+                         (type == ProcessType::Main && instance->state_ >= State::Stopping);
     if (error.temporary && leaving && is_called_off_by_stop(type)) {
       forget_process(*instance, type);
-      if (!instance->waits_for_process()) advance(*instance);
+      nothing_to_wait_for(*instance);
       return;
     }
     if (error.temporary && retry_later(*instance, type)) return;
@@ -130,12 +157,17 @@ void ServiceManager::accept(SpawnResult&& result) {
     return;
   }
   instance->slot(type).pid = *result.outcome;
+  if (type == ProcessType::Main && instance->watch_) instance->watch_->executed = now_;
   log(Priority::Info, "{} {} process ({}) started", instance->title(), conf::to_string(type),
       *result.outcome);
   const auto trouble = std::exchange(instance->slot(type).trouble, nullptr);
   if (type == ProcessType::Main && instance->state_ == State::Spawned) {
     const bool ready = instance->job().definition().expect == conf::Expect::None;
-    if (ready || instance->goal_ == Goal::Stop || instance->restarting_) advance(*instance);
+    if (ready) {
+      main_is_ready(*instance);
+    } else if (instance->goal_ == Goal::Stop || instance->restarting_) {
+      advance(*instance);
+    }
   }
   if (!trouble) return;
   for (const auto& change : trouble->early) accept(change);
@@ -145,25 +177,38 @@ void ServiceManager::accept(const ProcessChange& change) {
   const auto found = spawned_.find(change.id);
   if (found == spawned_.end()) return;
   const auto [instance, type] = found->second;
-  const bool main = type == ProcessType::Main;
   if (auto& slot = instance->slot(type); slot.pid == 0) {  // first the result of the spawn (Q2)
     auto& early = trouble_of(slot).early;
-    if (early.size() < kMostEarly) early.push_back(change);
+    if (early.size() < kMostEarly || ending(change)) early.push_back(change);
     return;
   }
 
-  if (const auto* stopped = std::get_if<Stopped>(&change.what)) {
-    if (main) main_stopped(*instance, stopped->signal);
-  } else if (const auto* forked = std::get_if<Forked>(&change.what)) {
-    if (main) main_forked(*instance, forked->child);
-  } else if (std::get_if<Executed>(&change.what) != nullptr) {
-    if (main) main_executed(*instance);
-  } else {
-    ProcessEnd end;
-    if (const auto* exited = std::get_if<Exited>(&change.what)) end.exit_status = exited->status;
-    if (const auto* killed = std::get_if<Signalled>(&change.what)) end.exit_signal = killed->signal;
-    process_ended(*instance, type, end);
+  if (const auto end = ending(change)) {
+    process_ended(*instance, type, *end);
+  } else if (type == ProcessType::Main) {
+    main_changed(*instance, change);
   }
+}
+
+/// What main does and says while it lives.
+void ServiceManager::main_changed(JobInstance& instance, const ProcessChange& change) {
+  const auto act = Overloaded{
+      [&](const Stopped& one) { main_stopped(instance, one.signal); },
+      [&](const Forked& one) { main_forked(instance, one.child); },
+      [&](const Executed&) { main_executed(instance); },
+      [&](const Orphaned& one) { main_orphaned(instance, one); },
+      [&](const Ready&) { main_told_ready(instance); },
+      [&](const Settled&) { main_settled(instance); },
+      [&](const Replaced& one) { main_replaced(instance, one.pid); },
+      [&](const StatusText& one) { main_told_status(instance, one.text); },
+      [&](const Announced& one) { main_announced(instance, one.what); },
+      [&](const KeepAlive&) { main_is_alive(instance); },
+      [&](const WatchdogInterval& one) { set_watchdog(instance, one.interval); },
+      [&](const WatchdogTrigger&) { watchdog_fired(instance); },
+      [&](const MoreTime& one) { main_wants_time(instance, one.time); },
+      [](const auto& /*end*/) {},
+  };
+  std::visit(act, change.what);
 }
 
 void ServiceManager::process_ended(JobInstance& instance, ProcessType type, const ProcessEnd& end) {
@@ -174,7 +219,8 @@ void ServiceManager::process_ended(JobInstance& instance, ProcessType type, cons
 
   switch (type) {
     case ProcessType::Main:
-      disarm_kill_timer(instance);
+      if (!instance.tree_is_ending_) disarm_kill_timer(instance);
+      forget_expectations(instance);
       main_ended(instance, end);
       return;
     case ProcessType::PreStart:
@@ -190,13 +236,25 @@ void ServiceManager::process_ended(JobInstance& instance, ProcessType type, cons
     case ProcessType::PreStop:
     case ProcessType::Security: break;  // their status does not matter
   }
+  const bool last = type == ProcessType::PostStop;
+  if (last && instance.job().definition().kill_mode == conf::KillMode::Tree) {
+    end_tree(instance);  // what it has left in the background
+  }
   if (!instance.waits_for_process()) advance(instance);
 }
 
-void ServiceManager::main_ended(JobInstance& instance, const ProcessEnd& end) {
+/// Main is no more; moves on if that is what the state waits for.
+void ServiceManager::nothing_to_wait_for(JobInstance& instance) {
   if (instance.state_ == State::Stopping) return;  // the event `stopping` is still in progress
-  if (instance.state_ == State::Killed) {
+  if (!instance.waits_for_process()) {
+    disarm_kill_timer(instance);
     advance(instance);
+  }
+}
+
+void ServiceManager::main_ended(JobInstance& instance, const ProcessEnd& end) {
+  if (instance.state_ == State::Stopping || instance.state_ == State::Killed) {
+    nothing_to_wait_for(instance);
     return;
   }
   // A post-start or pre-stop process is waited for before the state moves on.
@@ -241,40 +299,14 @@ std::optional<Cause::Verdict> ServiceManager::judge_main_end(JobInstance& instan
              : Cause::Verdict::RespawnLimit;
 }
 
-void ServiceManager::main_stopped(JobInstance& instance, int signal) {
-  const bool waiting = instance.state_ == State::Spawned;
-  // It was told to stop before it was ready; stopped it would not act on that.
-  const bool leaving = instance.state_ == State::Stopping || instance.state_ == State::Killed;
-  if (!(waiting || leaving) || signal != SIGSTOP ||
-      instance.job().definition().expect != conf::Expect::Stop) {
-    return;  // somebody stopped it by hand: it is theirs to continue
-  }
-  platform_.resume(instance.process(ProcessType::Main).spawn, Resume::Continue);
-  if (waiting) advance(instance);
-}
-
-void ServiceManager::main_forked(JobInstance& instance, pid_t child) {
-  auto& main = instance.slot(ProcessType::Main);
-  main.pid = child;
-  ++main.forks;
-  const bool waiting = instance.state_ == State::Spawned;
-  const bool followed = main.forks > 1 || instance.job().definition().expect == conf::Expect::Fork;
-  platform_.resume(main.spawn, followed || !waiting ? Resume::Detach : Resume::Continue);
-  if (followed && waiting) advance(instance);
-}
-
-void ServiceManager::main_executed(JobInstance& instance) {
-  const auto& main = instance.process(ProcessType::Main);
-  const bool waiting = instance.state_ == State::Spawned;
-  const bool followed = main.forks > 0;  // before the first fork a script may exec the daemon
-  platform_.resume(main.spawn, followed || !waiting ? Resume::Detach : Resume::Continue);
-  if (followed && waiting) advance(instance);
-}
-
 void ServiceManager::spawn_failed(JobInstance& instance, ProcessType type,
                                   const SpawnFailure& failure) {
   log(Priority::Warning, "{} {} process could not be started: {}", instance.title(),
       conf::to_string(type), failure.description);
+  if (type == ProcessType::Main && instance.state_ >= State::Stopping) {
+    nothing_to_wait_for(instance);  // it was to end anyway
+    return;
+  }
   if (type != ProcessType::PostStart && type != ProcessType::PreStop) {
     blame(instance, Cause::SpawnFailed{instance.title(), type, failure.description});
     fail(instance, {type, std::nullopt, std::nullopt});
@@ -307,21 +339,6 @@ void ServiceManager::log_end(const JobInstance& instance, ProcessType type, pid_
     log(priority, "{} {} process ({}) has vanished, its exit status is unknown", instance.title(),
         conf::to_string(type), pid);
   }
-}
-
-void ServiceManager::disarm_kill_timer(JobInstance& instance) {
-  if (const auto key = std::exchange(instance.kill_timer_, std::nullopt)) timers_.cancel(*key);
-}
-
-void ServiceManager::kill_timer_fired(JobInstance& instance) {
-  instance.kill_timer_.reset();
-  blame(instance, Cause::KillTimeout{instance.title()});
-  const auto& main = instance.process(ProcessType::Main);
-  const auto& definition = instance.job().definition();
-  log(Priority::Warning, "{} main process ({}) still runs {} s after signal {}, sending KILL",
-      instance.title(), main.pid, definition.kill_timeout_seconds,
-      signal_name(definition.kill_signal));
-  platform_.signal(main.spawn, SIGKILL, SignalTarget::Group);
 }
 
 }  // namespace upkeep::core

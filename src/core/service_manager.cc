@@ -51,11 +51,11 @@ std::optional<TimePoint> ServiceManager::next_deadline() const {
 std::vector<ServiceManager::Deadline> ServiceManager::deadlines() const {
   std::vector<Deadline> out;
   for (const auto& [key, timer] : timers_.armed()) {
-    const auto* kill = std::get_if<KillTimer>(&timer);
-    const auto* retry = std::get_if<RetryTimer>(&timer);
-    const JobInstance* instance = kill != nullptr ? kill->instance : nullptr;
-    if (retry != nullptr) instance = retry->instance;
-    out.push_back({key.first, instance});
+    const auto instance_of = [](const auto& one) -> const JobInstance* {
+      if constexpr (requires { one.instance; }) return one.instance;
+      return nullptr;
+    };
+    out.push_back({key.first, std::visit(instance_of, timer)});
   }
   return out;
 }
@@ -67,6 +67,10 @@ void ServiceManager::fire_timers() {
       kill_timer_fired(*kill->instance);
     } else if (const auto* retry = std::get_if<RetryTimer>(&*timer)) {
       request_spawn(*retry->instance, retry->type);
+    } else if (const auto* expect = std::get_if<ExpectTimer>(&*timer)) {
+      expect_timer_fired(*expect->instance);
+    } else if (const auto* watchdog = std::get_if<WatchdogTimer>(&*timer)) {
+      watchdog_fired(*watchdog->instance);
     } else {
       session_timer_fired();
     }
@@ -202,6 +206,7 @@ JobInstance& ServiceManager::find_or_create(JobClass& job, const std::string& na
   auto& slot = job.instances_[name];
   if (!slot) {
     slot = std::make_unique<JobInstance>(job, name);
+    slot->tree_ = TreeId{++last_tree_};
     ++instances_;
     observer_.instance_added(*slot);
   }
@@ -211,6 +216,8 @@ JobInstance& ServiceManager::find_or_create(JobClass& job, const std::string& na
 void ServiceManager::destroy(JobInstance& instance) {
   auto& job = *instance.job_;
   disarm_kill_timer(instance);
+  forget_expectations(instance);
+  platform_.forget_tree(instance.tree_);
   reset(instance.stop_on_);
   job.last_ended_ = {instance.name_, instance.cause_, instance.failure_};
   const auto found = job.instances_.find(instance.name_);

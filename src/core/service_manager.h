@@ -49,6 +49,9 @@ struct ManagerOptions {
   bool apparmor_usable = false;
 };
 
+/// How a process has ended, as it is told further.
+[[nodiscard]] ProcessEnd end_of(const Death& death);
+
 class ServiceManager {
  public:
   /// `platform` and `observer` must outlive the manager.
@@ -90,7 +93,8 @@ class ServiceManager {
   [[nodiscard]] std::size_t waiting_requests() const { return waiting_requests_.size(); }
 
   /// A deadline that is armed: the KILL of an instance, another try to start one of its processes,
-  /// or (null) the next check of a session that is being ended.
+  /// the end of its time to become ready or to give a sign of life, or (null) the next check of a
+  /// session that is being ended.
   struct Deadline {
     TimePoint due;
     const JobInstance* instance = nullptr;
@@ -121,8 +125,16 @@ class ServiceManager {
     JobInstance* instance = nullptr;
     ProcessType type{};
   };
+  /// Main should have become ready.
+  struct ExpectTimer {
+    JobInstance* instance = nullptr;
+  };
+  /// Main should have given a sign of life.
+  struct WatchdogTimer {
+    JobInstance* instance = nullptr;
+  };
   struct SessionTimer {};
-  using Timer = std::variant<KillTimer, RetryTimer, SessionTimer>;
+  using Timer = std::variant<KillTimer, RetryTimer, ExpectTimer, WatchdogTimer, SessionTimer>;
 
   // service_manager.cc: one turn
   void accept(EmitEvent&& input);
@@ -133,6 +145,7 @@ class ServiceManager {
   void accept(ClientGone&& gone);
   void accept(SpawnResult&& result);
   void accept(const ProcessChange& change);
+  void accept(const TreeEmptied& emptied);
   void accept(ConfChange&& change);
   void accept(EndSession&& input);
   void accept(Tick&&) {}
@@ -189,7 +202,6 @@ class ServiceManager {
   [[nodiscard]] bool enter(JobInstance& instance, State from);
   void enter_starting(JobInstance& instance);
   void enter_running(JobInstance& instance, State from);
-  [[nodiscard]] bool enter_killed(JobInstance& instance);
   void enter_waiting(JobInstance& instance);
   [[nodiscard]] static Facts facts(const JobInstance& instance);
   void fail(JobInstance& instance, Failure failure);
@@ -206,12 +218,46 @@ class ServiceManager {
   void main_ended(JobInstance& instance, const ProcessEnd& end);
   [[nodiscard]] std::optional<Cause::Verdict> judge_main_end(JobInstance& instance,
                                                              const ProcessEnd& end);
-  void main_stopped(JobInstance& instance, int signal);
-  void main_forked(JobInstance& instance, pid_t child);
-  void main_executed(JobInstance& instance);
+  void nothing_to_wait_for(JobInstance& instance);
+  void main_changed(JobInstance& instance, const ProcessChange& change);
   void spawn_failed(JobInstance& instance, ProcessType type, const SpawnFailure& failure);
   void blame(JobInstance& instance, Cause::What what);
   void log_end(const JobInstance& instance, ProcessType type, pid_t pid, const ProcessEnd& end);
+
+  // readiness.cc: when main counts as started, and which process it is
+  void expect_main(JobInstance& instance);
+  static void watch_for_rest(SpawnRequest& request);
+  void main_is_ready(JobInstance& instance);
+  void disarm_expect_timer(JobInstance& instance);
+  void forget_expectations(JobInstance& instance);
+  void expect_timer_fired(JobInstance& instance);
+  void main_stopped(JobInstance& instance, int signal);
+  void main_forked(JobInstance& instance, pid_t child);
+  void main_executed(JobInstance& instance);
+  void main_settled(JobInstance& instance);
+  void main_replaced(JobInstance& instance, pid_t pid);
+  void main_orphaned(JobInstance& instance, const Orphaned& orphaned);
+  void end_successor(JobInstance& instance);
+  void kill_successor(JobInstance& instance);
+  [[nodiscard]] bool follows(const JobInstance& instance, const Orphaned& orphaned,
+                             const ProcessEnd& end) const;
+  [[nodiscard]] bool tell_of_survivor(const JobInstance& instance, const Orphaned& orphaned,
+                                      const ProcessEnd& end);
+  void main_told_ready(JobInstance& instance);
+  void main_told_status(JobInstance& instance, std::string text);
+  void main_announced(const JobInstance& instance, Announced::What what);
+  void main_wants_time(JobInstance& instance, std::chrono::microseconds time);
+  void feed_watchdog(JobInstance& instance);
+  void disarm_watchdog(JobInstance& instance);
+  void main_is_alive(JobInstance& instance);
+  void set_watchdog(JobInstance& instance, std::chrono::microseconds interval);
+  void watchdog_fired(JobInstance& instance);
+
+  // killing.cc: how processes are ended
+  [[nodiscard]] bool enter_killed(JobInstance& instance);
+  void send_kill_signal(JobInstance& instance);
+  void end_tree(JobInstance& instance);
+  void arm_kill_timer(JobInstance& instance);
   void disarm_kill_timer(JobInstance& instance);
   void kill_timer_fired(JobInstance& instance);
 
@@ -281,6 +327,8 @@ class ServiceManager {
 
   std::unordered_map<SpawnId, SpawnedProcess> spawned_;
   std::uint64_t last_spawn_ = 0;
+  std::unordered_map<TreeId, JobInstance*> ending_trees_;
+  std::uint64_t last_tree_ = 0;
   TimerQueue<Timer> timers_;
 
   std::size_t instances_ = 0;  ///< of all jobs

@@ -92,7 +92,7 @@ void ServiceManager::end_session() {
 }
 
 bool ServiceManager::any_process() const {
-  return !spawned_.empty();
+  return !spawned_.empty() || !ending_trees_.empty();
 }
 
 }  // namespace upkeep::core

@@ -25,7 +25,8 @@ void ServiceManager::change_goal(JobInstance& instance, Goal goal) {
                        (goal == Goal::Stop && instance.state_ == State::Running);
   // A program that never tells that it is ready must not make stop wait for ever (Q13).
   const auto& main = instance.process(ProcessType::Main);
-  const bool never_ready = goal == Goal::Stop && instance.state_ == State::Spawned && main.pid != 0;
+  const bool never_ready = goal == Goal::Stop && instance.state_ == State::Spawned && main.spawn &&
+                           !main.is_to_be_tried_again();
   if (at_rest || gave_up || never_ready) advance(instance);
 }
 
@@ -40,6 +41,7 @@ void ServiceManager::advance(JobInstance& instance) {
     log(Priority::Info, "{} state changed from {} to {}", instance.title(), to_string(from),
         to_string(next));
     instance.state_ = next;
+    if (next > State::Spawned) disarm_expect_timer(instance);
     observer_.state_changed(instance, from);
   } while (enter(instance, from));
 }
@@ -101,20 +103,6 @@ void ServiceManager::enter_running(JobInstance& instance, State from) {
   }
   queue_job_event(instance, "started", false);
   if (!instance.job().definition().task) release(instance, Release::Success);
-}
-
-bool ServiceManager::enter_killed(JobInstance& instance) {
-  const auto& main = instance.process(ProcessType::Main);
-  if (!main.spawn) return true;
-
-  const auto& definition = instance.job().definition();
-  // Far beyond any real use; keeps the sum below from overflowing.
-  constexpr std::int64_t kLongest = 100LL * 365 * 24 * 3600;
-  const auto timeout =
-      std::chrono::seconds(std::min(definition.kill_timeout_seconds.value(), kLongest));
-  instance.kill_timer_ = timers_.arm(now_ + timeout, KillTimer{&instance});
-  platform_.signal(main.spawn, definition.kill_signal, SignalTarget::Group);
-  return false;
 }
 
 void ServiceManager::enter_waiting(JobInstance& instance) {

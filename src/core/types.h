@@ -32,6 +32,9 @@ using TimePoint = MonotonicClock::time_point;
 /// One attempt to run one process. Never used twice, so that a recycled pid can mislead nobody.
 using SpawnId = StrongId<struct SpawnIdTag>;
 
+/// Everything that one instance has started since it exists, with all descendants.
+using TreeId = StrongId<struct TreeIdTag>;
+
 /// One request of a client that expects exactly one reply.
 using RequestId = StrongId<struct RequestIdTag>;
 

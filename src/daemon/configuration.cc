@@ -58,6 +58,7 @@ std::vector<Option> option_table(Given& given) {
       {0, "no-dbus", "", "do not connect to a D-Bus bus", [&](auto) { to.join_bus = false; }},
       {0, "no-inherit-env", "", "give jobs of --user only PATH and TERM",
        [&](auto) { to.inherit_environment = false; }},
+      {0, "no-cgroups", "", "put no job into a control group", [&](auto) { to.cgroups = false; }},
       {'q', "quiet", "", "say only what went wrong", priority(Priority::Error)},
       {'v', "verbose", "", "tell of every change of state", priority(Priority::Info)},
       {0, "debug", "", "tell everything, and honour the debug stanza", priority(Priority::Debug)},

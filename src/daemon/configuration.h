@@ -41,6 +41,7 @@ struct Configuration {
   std::optional<std::string> session_file;  ///< sessions only, and only with XDG_RUNTIME_DIR
   std::optional<std::string> startup_event = "startup";
   bool log_enabled = true;
+  bool cgroups = true;
   bool join_bus = true;
   bool inherit_environment = true;
   conf::Console default_console = conf::Console::Log;

@@ -91,6 +91,8 @@ TEST(Configuration, OptionsOfStartUp) {
   EXPECT_EQ(read({"--user", "--startup-event", "up"}, surroundings).startup_event, "up");
   EXPECT_EQ(read({"--user", "--no-startup-event"}, surroundings).startup_event, std::nullopt);
   EXPECT_FALSE(read({"--user", "--no-log"}, surroundings).log_enabled);
+  EXPECT_TRUE(read({"--user"}, surroundings).cgroups);
+  EXPECT_FALSE(read({"--user", "--no-cgroups"}, surroundings).cgroups);
   EXPECT_FALSE(read({"--user", "--no-dbus"}, surroundings).join_bus);
   EXPECT_EQ(read({"--user", "--default-console", "none"}, surroundings).default_console,
             conf::Console::None);

@@ -1,5 +1,6 @@
 #include "daemon/daemon.h"
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstring>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "daemon/process_one.h"
+#include "os/apparmor.h"
 
 namespace upkeep::daemon {
 namespace {
@@ -60,6 +62,16 @@ MessageLog::Target message_target(const Configuration& configuration) {
              : MessageLog::Target::StandardError;
 }
 
+/// Without what whoever has started us meant for us alone (sd_notify(3), sd_listen_fds(3)).
+Environment without_our_own(Environment environment) {
+  constexpr std::array kOurOwn{"NOTIFY_SOCKET=", "WATCHDOG_PID=", "WATCHDOG_USEC=",
+                               "LISTEN_PID=",    "LISTEN_FDS=",   "LISTEN_FDNAMES="};
+  std::erase_if(environment, [&](const std::string& variable) {
+    return std::ranges::any_of(kOurOwn, [&](auto name) { return variable.starts_with(name); });
+  });
+  return environment;
+}
+
 control::ControlOptions::Mode control_mode(Role role) {
   using Mode = control::ControlOptions::Mode;
   switch (role) {
@@ -81,7 +93,7 @@ Result<std::unique_ptr<Daemon>> Daemon::create(Configuration configuration,
 
 Daemon::Daemon(Configuration configuration, Environment environment)
     : configuration_(std::move(configuration)),
-      environment_(std::move(environment)),
+      environment_(without_our_own(std::move(environment))),
       messages_(message_target(configuration_), configuration_.log_priority) {}
 
 Daemon::~Daemon() = default;
@@ -165,6 +177,8 @@ Result<void> Daemon::open_platform() {
       .start_in_root = !session,
       .descriptor_limit = raise_descriptor_limit(),
       .honour_debug = configuration_.log_priority == Priority::Debug,
+      .apparmor_usable = os::apparmor_usable(),
+      .cgroups = configuration_.cgroups,
   };
   auto platform = os::LinuxPlatform::create(
       loop_.get(), std::move(options), logs_.get(),
@@ -176,7 +190,8 @@ Result<void> Daemon::open_platform() {
 }
 
 core::ManagerOptions Daemon::manager_options() const {
-  core::ManagerOptions options{.daemon_environment = environment_};
+  core::ManagerOptions options{.daemon_environment = environment_,
+                               .apparmor_usable = os::apparmor_usable()};
   const bool session = configuration_.role == Role::Session;
   if (session) options.session_address = configuration_.control_address;
   if (session && configuration_.inherit_environment) {

@@ -1,137 +1,246 @@
-// Everything here runs between fork and exec, in the order of spec/runtime.md 4.3. No step
-// returns an error: what fails is reported through the pipe and ends the child. The cgroup and
-// AppArmor steps have their place between the others, but are not taken yet.
+// Everything here runs between the making of a child and exec, in the order of spec/runtime.md 4.3
+// but for the cgroups, which come first: the child then closes all it does not need. No step
+// returns an error: what fails is reported through the pipe and ends the child.
+//
+// The child may share the manager's memory while the manager runs on. So only raw system calls: no
+// function of the C or C++ library, for that might write errno, lock, allocate, or be instrumented
+// by a sanitizer, as this file is not (src/os/CMakeLists.txt). What needs the library, users and
+// groups, is in child_identity.cc, for children with a memory of their own.
 #include "os/child_setup.h"
 
-#include <algorithm>
-#include <array>
-#include <cerrno>
 #include <climits>
 #include <csignal>
-#include <cstdio>
-#include <string_view>
 
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
+#include <linux/close_range.h>
 #include <sys/ioctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "os/child_identity.h"
 #include "os/command_line.h"
+#include "os/raw_syscall.h"
 #include "os/setup_report.h"
 
 namespace upkeep::os {
 namespace {
 
+using raw::call;
+
 constexpr int kSetupFailed = 255;
 /// Our own descriptors are moved here or beyond, clear of 0-2 and of kScriptDescriptor.
 constexpr int kFirstOwnDescriptor = kScriptDescriptor + 1;
+constexpr int kFirstAfterStreams = 3;
+constexpr int kSignals = 64;
+constexpr std::size_t kSignalSetSize = kSignals / 8;
+
+/// As the kernel has it, not the C library.
+struct KernelSignalAction {
+  void (*handler)(int);
+  unsigned long flags;
+  void (*restorer)();
+  unsigned long mask;
+};
+/// Not in the headers of the C library; without it x86 refuses to call a handler.
+constexpr unsigned long kHasRestorer = 0x04000000;
+
+/// Written by hand, as everything here that the library would have.
+std::size_t length_of(const char* text) noexcept {
+  std::size_t length = 0;
+  while (text[length] != '\0') ++length;
+  return length;
+}
+
+/// For a signal that would dump core, should it come between its release and the exec: kernels
+/// before 5.16 then end everybody who shares the memory, the manager too.
+void die_at_once(int /*signal*/) {
+  call(SYS_kill, call(SYS_getpid), SIGKILL);
+}
+void never_returned_to() {}
 
 class Child {
  public:
-  explicit Child(const ChildSetup& setup) noexcept : setup_(setup), job_(*setup.definition) {}
+  explicit Child(const ChildSetup& setup) noexcept : setup_(setup) {}
 
   [[noreturn]] void run() noexcept {
     move_descriptors();
+    enter_cgroups();
     open_terminal();
+    place_ready();
     place_script();
     close_others();
     start_session();
-    environ = const_cast<char**>(setup_.environment);
+    name_watched_process();
     set_standard_streams();
-    restore_descriptor_limit();
-    if (setup_.attributes) {
-      set_limits();
-      if (setup_.umask) ::umask(*setup_.umask);
-      set_nice();
-      set_oom_score();
-      change_root();
-      change_directory();
-      find_user_and_group();
-      give_script_away();
-      set_groups();
-      become_user();
-    }
+    ask_for_profile();
+    set_limits();
+    if (setup_.sets_umask) call(SYS_umask, setup_.umask);
+    set_nice();
+    set_oom_score();
+    change_root(setup_.session_root, SetupStep::SessionRoot);
+    change_root(setup_.root, SetupStep::Chroot);
+    change_directory();
+    become_user();
     reset_signals();
     stop_for_debugger();
     request_trace();
+    inherit_files();
     execute();
   }
 
  private:
-  void report(SetupStep step, int error, int argument) const noexcept {
-    const SetupReport record{step, error, argument};
+  void report(SetupStep step, long result, int argument) const noexcept {
+    const SetupReport record{step, static_cast<int>(-result), argument};
     // If even this fails the manager sees the exit status.
-    [[maybe_unused]] const auto written = ::write(report_, &record, sizeof record);
+    call(SYS_write, report_, &record, sizeof record);
   }
 
-  [[noreturn]] void fail(SetupStep step, int error = errno, int argument = 0) const noexcept {
-    report(step, error, argument);
-    ::_exit(kSetupFailed);
+  /// `result` is what a system call has returned: -errno.
+  [[noreturn]] void fail(SetupStep step, long result, int argument = 0) const noexcept {
+    report(step, result, argument);
+    for (;;) call(SYS_exit_group, kSetupFailed);
   }
+
+  // ---- Descriptors
 
   [[nodiscard]] int moved(int descriptor) const noexcept {
-    if (descriptor < 0 || descriptor >= kFirstOwnDescriptor) return descriptor;
-    const int copy = ::fcntl(descriptor, F_DUPFD_CLOEXEC, kFirstOwnDescriptor);
-    if (copy < 0) fail(SetupStep::Descriptors);
-    ::close(descriptor);
+    const bool in_the_way = descriptor < kFirstOwnDescriptor || descriptor == setup_.ready_number;
+    if (descriptor < 0 || !in_the_way) return descriptor;
+    int copy = copied(descriptor);
+    if (copy == setup_.ready_number) {
+      copy = copied(descriptor);
+      call(SYS_close, setup_.ready_number);
+    }
+    call(SYS_close, descriptor);
     return copy;
   }
 
+  [[nodiscard]] int copied(int descriptor) const noexcept {
+    const long copy = call(SYS_fcntl, descriptor, F_DUPFD_CLOEXEC, kFirstOwnDescriptor);
+    if (copy < 0) fail(SetupStep::Descriptors, copy);
+    return static_cast<int>(copy);
+  }
+
   void move_descriptors() noexcept {
+    // First, so that there is a way to report.
     report_ = setup_.report;
     report_ = moved(report_);
     script_ = moved(setup_.script);
     terminal_ = moved(setup_.terminal);
     output_ = moved(setup_.output);
+    ready_ = moved(setup_.ready);
+  }
+
+  void enter_cgroups() const noexcept {
+    if (setup_.cgroup >= 0) {
+      const long file = call(SYS_openat, setup_.cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+      if (file < 0) fail(SetupStep::Cgroup, file);
+      enter(static_cast<int>(file), SetupStep::Cgroup, 0);
+    }
+    for (std::size_t i = 0; i < setup_.join_count; ++i) {
+      enter(setup_.joins[i], SetupStep::CgroupJoin, static_cast<int>(i));
+    }
+  }
+
+  void enter(int procs, SetupStep step, int argument) const noexcept {
+    const long written = call(SYS_write, procs, "0", 1);
+    if (written < 0) fail(step, written, argument);
   }
 
   void open_terminal() noexcept {
     if (terminal_ < 0) return;
     // By way of the master: no path that a chroot or an unmounted /dev/pts could take away.
-    const int slave = ::ioctl(terminal_, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (slave < 0) fail(SetupStep::Terminal);
-    output_ = moved(slave);
+    const long slave = call(SYS_ioctl, terminal_, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (slave < 0) fail(SetupStep::Terminal, slave);
+    output_ = moved(static_cast<int>(slave));
+  }
+
+  void place_ready() noexcept {
+    if (ready_ < 0) return;
+    const long placed = call(SYS_dup3, ready_, setup_.ready_number, O_CLOEXEC);
+    if (placed < 0) fail(SetupStep::ReadyPipe, placed, setup_.ready_number);
+    ready_ = setup_.ready_number;
   }
 
   void place_script() noexcept {
     if (script_ < 0) return;
-    if (::dup2(script_, kScriptDescriptor) < 0) fail(SetupStep::ScriptPipe);
+    const long placed = call(SYS_dup3, script_, kScriptDescriptor, O_CLOEXEC);
+    if (placed < 0) fail(SetupStep::ScriptPipe, placed);
     script_ = kScriptDescriptor;
   }
 
   /// Closes what the manager had open. Not left to close-on-exec: a child that hangs in a user
-  /// lookup would keep sockets and pipes of others open.
+  /// look-up would keep sockets and pipes of others open.
   void close_others() const noexcept {
-    std::array<int, 3> own{script_, report_, output_};
-    std::sort(own.begin(), own.end());
-    unsigned first = STDERR_FILENO + 1;
-    const auto keep = [&first](int descriptor) noexcept {
-      if (descriptor < 0) return;
-      const auto position = static_cast<unsigned>(descriptor);
-      if (position > first) ::close_range(first, position - 1, 0);
-      first = position + 1;
-    };
-    auto file = setup_.files.begin();
-    for (const int descriptor : own) {
-      for (; file != setup_.files.end() && *file < descriptor; ++file) keep(*file);
-      keep(descriptor);
+    int first = kFirstAfterStreams;
+    for (int kept = next_kept(first); kept != INT_MAX; kept = next_kept(first)) {
+      if (kept > first) call(SYS_close_range, first, kept - 1, 0);
+      first = kept + 1;
     }
-    for (; file != setup_.files.end(); ++file) keep(*file);
-    ::close_range(first, UINT_MAX, 0);
+    call(SYS_close_range, first, UINT_MAX, 0);
   }
 
+  /// The lowest descriptor of those we need that is not below `first`, or INT_MAX.
+  [[nodiscard]] int next_kept(int first) const noexcept {
+    int next = INT_MAX;
+    const auto look_at = [&](int descriptor) noexcept {
+      if (descriptor >= first && descriptor < next) next = descriptor;
+    };
+    look_at(report_);
+    look_at(output_);
+    look_at(ready_);
+    look_at(script_);
+    for (std::size_t i = 0; i < setup_.file_count; ++i) look_at(setup_.files[i]);
+    return next;
+  }
+
+  /// What the program shall have, and nothing that a user look-up may have left open.
+  void inherit_files() const noexcept {
+    call(SYS_close_range, kFirstAfterStreams, UINT_MAX, CLOSE_RANGE_CLOEXEC);
+    for (std::size_t i = 0; i < setup_.file_count; ++i) inherit(setup_.files[i]);
+    inherit(script_);
+    inherit(ready_);
+  }
+
+  void inherit(int descriptor) const noexcept {
+    if (descriptor < 0) return;
+    const long result = call(SYS_fcntl, descriptor, F_SETFD, 0);
+    if (result < 0) fail(SetupStep::Descriptors, result);
+  }
+
+  // ---- Session, environment, streams
+
   void start_session() const noexcept {
-    if (::setsid() < 0) fail(SetupStep::Session);
+    const long result = call(SYS_setsid);
+    if (result < 0) fail(SetupStep::Session, result);
+  }
+
+  /// WATCHDOG_PID, so that children of the program know it is not they who are watched.
+  void name_watched_process() const noexcept {
+    char* place = setup_.watchdog_pid;
+    if (place == nullptr) return;
+    long divisor = 1;
+    const long pid = call(SYS_getpid);
+    while (pid / divisor >= 10) divisor *= 10;
+    for (; divisor > 0; divisor /= 10) *place++ = static_cast<char>('0' + pid / divisor % 10);
+    *place = '\0';
   }
 
   [[nodiscard]] int open_null() const noexcept {
-    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
-    if (null < 0) fail(SetupStep::NullDevice);
-    return moved(null);
+    const long null = call(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    if (null < 0) fail(SetupStep::NullDevice, null);
+    return moved(static_cast<int>(null));
+  }
+
+  /// -errno where there is none. A serial line may let those wait who open it until somebody
+  /// calls: so does not one that is opened non-blocking.
+  [[nodiscard]] int open_console() const noexcept {
+    const long console =
+        call(SYS_openat, AT_FDCWD, "/dev/console", O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (console < 0) return static_cast<int>(console);
+    const long flags = call(SYS_fcntl, console, F_GETFL);
+    if (flags >= 0) call(SYS_fcntl, console, F_SETFL, flags & ~static_cast<long>(O_NONBLOCK));
+    return moved(static_cast<int>(console));
   }
 
   void set_standard_streams() const noexcept {
@@ -142,177 +251,204 @@ class Child {
       }
       case conf::Console::Log: return set_standard_streams(open_null(), output_);
       case conf::Console::Output: {
-        int console = ::open("/dev/console", O_RDWR | O_CLOEXEC | O_NOCTTY);
-        if (console < 0) report(SetupStep::ConsoleMissing, errno, 0);
-        console = console < 0 ? open_null() : moved(console);
+        int console = open_console();
+        if (console < 0) {
+          report(SetupStep::ConsoleMissing, console, 0);
+          console = open_null();
+        }
         return set_standard_streams(console, console);
       }
       case conf::Console::Owner: {
-        int console = ::open("/dev/console", O_RDWR | O_CLOEXEC | O_NOCTTY);
-        if (console < 0) fail(SetupStep::ConsoleOwner);
-        console = moved(console);
-        if (::ioctl(console, TIOCSCTTY, 1) < 0) fail(SetupStep::ConsoleOwner);
+        const int console = open_console();
+        if (console < 0) fail(SetupStep::ConsoleOwner, console);
+        const long result = call(SYS_ioctl, console, TIOCSCTTY, 1);
+        if (result < 0) fail(SetupStep::ConsoleOwner, result);
         return set_standard_streams(console, console);
       }
     }
   }
 
   void set_standard_streams(int input, int output) const noexcept {
-    if (::dup2(input, STDIN_FILENO) < 0 || ::dup2(output, STDOUT_FILENO) < 0 ||
-        ::dup2(output, STDERR_FILENO) < 0) {
-      fail(SetupStep::StandardStreams);
-    }
-    ::close(input);
-    if (output != input) ::close(output);
+    place(input, STDIN_FILENO);
+    place(output, STDOUT_FILENO);
+    place(output, STDERR_FILENO);
+    call(SYS_close, input);
+    if (output != input) call(SYS_close, output);
   }
 
-  /// The many descriptors are the manager's need; programs that use select() must not inherit it.
-  void restore_descriptor_limit() const noexcept {
-    if (setup_.descriptor_limit) (void)::setrlimit(RLIMIT_NOFILE, &*setup_.descriptor_limit);
+  void place(int descriptor, int stream) const noexcept {
+    const long result = call(SYS_dup3, descriptor, stream, 0);
+    if (result < 0) fail(SetupStep::StandardStreams, result);
+  }
+
+  // ---- Attributes
+
+  void ask_for_profile() const noexcept {
+    if (setup_.apparmor_exec == nullptr) return;
+    // The second is from before there could be several security modules.
+    long file = call(SYS_openat, AT_FDCWD, "/proc/self/attr/apparmor/exec", O_WRONLY | O_CLOEXEC);
+    if (file == -ENOENT) {
+      file = call(SYS_openat, AT_FDCWD, "/proc/self/attr/exec", O_WRONLY | O_CLOEXEC);
+    }
+    if (file < 0) fail(SetupStep::Profile, file);
+    const long written = call(SYS_write, file, setup_.apparmor_exec, setup_.apparmor_exec_size);
+    if (written < 0) fail(SetupStep::Profile, written);
+    call(SYS_close, file);
   }
 
   void set_limits() const noexcept {
-    const auto value = [](std::uint64_t number) -> rlim_t {
-      return number == conf::ResourceLimit::kUnlimited ? RLIM_INFINITY : number;
-    };
-    for (std::size_t i = 0; i < job_.limits.size(); ++i) {
-      const auto& limit = job_.limits[i];
-      const rlimit wanted{value(limit.soft), value(limit.hard)};
-      const auto resource =
-          static_cast<__rlimit_resource>(conf::resources()[limit.resource].number);
-      if (::setrlimit(resource, &wanted) < 0) {
-        fail(SetupStep::Limit, errno, static_cast<int>(i));
-      }
+    const void* const no_result = nullptr;
+    // The many descriptors are the manager's need; programs that use select() must not have them.
+    if (setup_.descriptor_limit != nullptr) {
+      call(SYS_prlimit64, 0, RLIMIT_NOFILE, setup_.descriptor_limit, no_result);
     }
+    for (std::size_t i = 0; i < setup_.limit_count; ++i) {
+      const auto& limit = setup_.limits[i];
+      const long result = call(SYS_prlimit64, 0, limit.resource, &limit.value, no_result);
+      if (result < 0) fail(SetupStep::Limit, result, static_cast<int>(i));
+    }
+    set_mark();
+  }
+
+  /// No process shall fail for the want of a mark.
+  void set_mark() const noexcept {
+    if (setup_.mark == 0) return;
+    KernelLimit mark{setup_.mark, setup_.mark};
+    KernelLimit inherited;
+    const void* const nothing = nullptr;
+    if (call(SYS_prlimit64, 0, RLIMIT_LOCKS, &mark, nothing) == 0) return;
+    // Without the right to raise it there is at least the mark that we have ourselves.
+    if (call(SYS_prlimit64, 0, RLIMIT_LOCKS, nothing, &inherited) < 0) return;
+    mark.soft = mark.hard = inherited.hard;
+    call(SYS_prlimit64, 0, RLIMIT_LOCKS, &mark, nothing);
   }
 
   void set_nice() const noexcept {
-    if (!job_.nice) return;
-    if (::setpriority(PRIO_PROCESS, 0, *job_.nice) < 0) fail(SetupStep::Nice);
+    if (!setup_.sets_nice) return;
+    const long result = call(SYS_setpriority, PRIO_PROCESS, 0, setup_.nice);
+    if (result < 0) fail(SetupStep::Nice, result);
   }
 
   void set_oom_score() const noexcept {
-    const int score = job_.oom_score_adj.value_or(0);
-    if (score == 0) return;
-    std::array<char, 16> text{};
-    const int length = std::snprintf(text.data(), text.size(), "%d", score);
-    const int file = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (file < 0 || ::write(file, text.data(), static_cast<std::size_t>(length)) != length) {
-      fail(SetupStep::OomScore);
-    }
-    ::close(file);
+    if (setup_.oom_score == nullptr) return;
+    const long file = call(SYS_openat, AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (file < 0) fail(SetupStep::OomScore, file);
+    const long written = call(SYS_write, file, setup_.oom_score, setup_.oom_score_size);
+    if (written < 0) fail(SetupStep::OomScore, written);
+    call(SYS_close, file);
   }
 
-  void change_root() const noexcept {
-    if (job_.chroot && ::chroot(job_.chroot->c_str()) < 0) fail(SetupStep::Chroot);
+  void change_root(const char* root, SetupStep step) const noexcept {
+    if (root == nullptr) return;
+    const long result = call(SYS_chroot, root);
+    if (result < 0) fail(step, result);
   }
 
   void change_directory() const noexcept {
-    if (setup_.directory && ::chdir(setup_.directory) < 0) fail(SetupStep::Directory);
-  }
-
-  /// The C library gives various errors for a name that simply is not there.
-  [[nodiscard]] static bool means_unknown(int error) noexcept {
-    return error == 0 || error == ENOENT || error == ESRCH;
-  }
-
-  void find_user_and_group() noexcept {
-    uid_ = ::geteuid();
-    gid_ = ::getegid();
-    if (job_.setuid) {
-      errno = 0;
-      const passwd* user = ::getpwnam(job_.setuid->c_str());
-      if (user == nullptr) {
-        if (means_unknown(errno)) fail(SetupStep::UnknownUser, ENOENT);
-        fail(SetupStep::UserLookup);
-      }
-      uid_ = user->pw_uid;
-      gid_ = user->pw_gid;  // not the group of the manager (Q12)
-    }
-    if (job_.setgid) {
-      errno = 0;
-      const group* entry = ::getgrnam(job_.setgid->c_str());
-      if (entry == nullptr) {
-        if (means_unknown(errno)) fail(SetupStep::UnknownGroup, ENOENT);
-        fail(SetupStep::GroupLookup);
-      }
-      gid_ = entry->gr_gid;
-    }
-  }
-
-  [[nodiscard]] bool changes_identity() const noexcept { return job_.setuid || job_.setgid; }
-
-  void give_script_away() const noexcept {
-    // The shell opens the pipe by its path in /proc, which asks for permission.
-    if (script_ < 0 || !changes_identity()) return;
-    if (::fchown(script_, uid_, gid_) < 0) fail(SetupStep::ScriptOwner);
-  }
-
-  /// A job that names neither user nor group keeps the groups of the manager, without a look-up
-  /// that a bare chroot or a directory server that is down would make fail.
-  void set_groups() const noexcept {
-    if (!changes_identity() || ::geteuid() != 0) return;
-    if (job_.setuid) {
-      if (::initgroups(job_.setuid->c_str(), gid_) < 0) fail(SetupStep::Groups);
-      return;
-    }
-    const passwd* self = ::getpwuid(uid_);
-    const bool done =
-        self != nullptr ? ::initgroups(self->pw_name, gid_) == 0 : ::setgroups(1, &gid_) == 0;
-    if (!done) fail(SetupStep::Groups);
+    if (setup_.directory == nullptr) return;
+    const long result = call(SYS_chdir, setup_.directory);
+    if (result < 0) fail(SetupStep::Directory, result);
   }
 
   void become_user() const noexcept {
-    if (changes_identity() && ::setgid(gid_) < 0) fail(SetupStep::GroupId);
-    if (job_.setuid && ::setuid(uid_) < 0) fail(SetupStep::UserId);
+    if (setup_.user == nullptr && setup_.group == nullptr) return;
+    const auto failure = assume_identity(setup_, script_);
+    if (failure.error != 0) fail(failure.step, -failure.error);
   }
 
-  static void reset_signals() noexcept {
-    struct sigaction action {};
-    action.sa_handler = SIG_DFL;
-    // KILL, STOP and the two the C library keeps for itself refuse, and are default anyway.
-    for (int number = 1; number < NSIG; ++number) ::sigaction(number, &action, nullptr);
-    sigset_t none;
-    ::sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  // ---- The last steps
+
+  void reset_signals() const noexcept {
+    static constexpr KernelSignalAction standard{};
+    KernelSignalAction* const no_result = nullptr;
+    // KILL and STOP refuse, and are default anyway.
+    for (int number = 1; number <= kSignals; ++number) {
+      call(SYS_rt_sigaction, number, &standard, no_result, kSignalSetSize);
+    }
+    if (setup_.shares_memory) {
+      // Back to the default by the exec.
+      const KernelSignalAction deadly{die_at_once, kHasRestorer, never_returned_to, ~0UL};
+      for (const int number : kCoreSignals) {
+        call(SYS_rt_sigaction, number, &deadly, no_result, kSignalSetSize);
+      }
+    }
+    const unsigned long none = 0;
+    unsigned long* const no_set = nullptr;
+    call(SYS_rt_sigprocmask, SIG_SETMASK, &none, no_set, kSignalSetSize);
   }
 
   void stop_for_debugger() const noexcept {
     if (!setup_.debug_stop) return;
-    ::close(report_);  // counts as executed: nobody should wait for a person at a debugger
-    ::raise(SIGSTOP);
+    call(SYS_close, report_);  // counts as executed: nobody should wait for a person at a debugger
+    call(SYS_kill, call(SYS_getpid), SIGSTOP);
   }
 
   void request_trace() const noexcept {
-    if (setup_.trace && ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) < 0) fail(SetupStep::Trace);
+    if (!setup_.trace) return;
+    const long result = call(SYS_ptrace, PTRACE_TRACEME, 0, 0, 0);
+    if (result < 0) report(SetupStep::TraceRefused, result, 0);
   }
 
+  /// As execvp() does it. (A slash in the name, or no search path: the name is the path.)
   [[noreturn]] void execute() const noexcept {
-    // Once more, for what the user lookup may have left open.
-    ::close_range(STDERR_FILENO + 1, kScriptDescriptor - 1, CLOSE_RANGE_CLOEXEC);
-    ::close_range(script_ < 0 ? kScriptDescriptor : kFirstOwnDescriptor, UINT_MAX,
-                  CLOSE_RANGE_CLOEXEC);
-    for (const int file : setup_.files) {
-      if (::fcntl(file, F_SETFD, 0) < 0) fail(SetupStep::Descriptors);
+    const char* rest = setup_.search_path;
+    if (rest == nullptr) fail(SetupStep::Execute, execute(setup_.program));
+    const auto name_length = length_of(setup_.program);
+    long result = -ENOENT;
+    bool denied = false;
+    for (bool more = true; more;) {
+      std::size_t length = 0;
+      while (rest[length] != '\0' && rest[length] != ':') ++length;
+      more = rest[length] == ':';
+      if (length + 1 + name_length + 1 <= setup_.candidate_size) {
+        result = execute(candidate(rest, length, name_length));
+        if (result == -EACCES) denied = true;
+        if (!means_look_further(result)) fail(SetupStep::Execute, result);
+      }
+      rest += length + 1;
     }
-    ::execvp(setup_.arguments[0], setup_.arguments);  // searches the PATH of the job by now
-    fail(SetupStep::Execute);
+    fail(SetupStep::Execute, denied ? -EACCES : result);
+  }
+
+  [[nodiscard]] static bool means_look_further(long result) noexcept {
+    return result == -EACCES || result == -ENOENT || result == -ENOTDIR || result == -ESTALE ||
+           result == -ENODEV || result == -ETIMEDOUT;
+  }
+
+  /// An empty entry of the PATH is the current directory.
+  [[nodiscard]] const char* candidate(const char* directory, std::size_t length,
+                                      std::size_t name_length) const noexcept {
+    char* place = setup_.candidate;
+    for (std::size_t i = 0; i < length; ++i) *place++ = directory[i];
+    if (length > 0) *place++ = '/';
+    for (std::size_t i = 0; i <= name_length; ++i) *place++ = setup_.program[i];
+    return setup_.candidate;
+  }
+
+  /// Comes back with -errno.
+  [[nodiscard]] long execute(const char* path) const noexcept {
+    const long result = call(SYS_execve, path, setup_.arguments, setup_.environment);
+    if (result != -ENOEXEC) return result;
+    setup_.shell_arguments[1] = const_cast<char*>(path);
+    return call(SYS_execve, setup_.shell_arguments[0], setup_.shell_arguments, setup_.environment);
   }
 
   const ChildSetup& setup_;
-  const conf::JobDefinition& job_;
   int report_ = -1;
   int script_ = -1;
   int terminal_ = -1;
   int output_ = -1;
-  uid_t uid_ = 0;
-  gid_t gid_ = 0;
+  int ready_ = -1;
 };
 
 }  // namespace
 
 void run_child(const ChildSetup& setup) noexcept {
   Child(setup).run();
+}
+
+void run_shared_child(void* setup) noexcept {
+  run_child(*static_cast<const ChildSetup*>(setup));
 }
 
 }  // namespace upkeep::os

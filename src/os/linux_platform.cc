@@ -1,16 +1,18 @@
 #include "os/linux_platform.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <utility>
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/epoll.h>
-#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/overloaded.h"
 #include "base/signals.h"
 #include "os/log_path.h"
 #include "os/proc_file.h"
@@ -23,12 +25,16 @@ extern "C" {
 namespace upkeep::os {
 namespace {
 
-/// The process as messages name it: "web (eu) main".
-std::string name_of(const core::SpawnRequest& request) {
+/// The instance as messages name it: "web (eu)".
+std::string title_of(const core::SpawnRequest& request) {
   const auto instance =
       request.instance.empty() ? "" : fmt::format(" ({})", printable(request.instance));
-  return fmt::format("{}{} {}", printable(request.definition->name), instance,
-                     conf::to_string(request.type));
+  return printable(request.definition->name) + instance;
+}
+
+/// The process: "web (eu) main".
+std::string name_of(const core::SpawnRequest& request) {
+  return fmt::format("{} {}", title_of(request), conf::to_string(request.type));
 }
 
 /// Whether `group` may be signalled as a whole: not everybody (1, 0), not the manager.
@@ -47,6 +53,10 @@ LinuxPlatform::LinuxPlatform(sd_event* loop, PlatformOptions options, log::Strea
       logs_(logs),
       deliver_(std::move(deliver)),
       on_message_(std::move(on_message)),
+      forks_(
+          {.find = [this](pid_t pid) { return find_pid(pid); },
+           .follow = [this](SupervisedProcess& process, pid_t pid) { follow(process, pid); },
+           .on_change = [this](core::SpawnId id, Change what) { changed(id, std::move(what)); }}),
       scripts_(loop) {}
 
 Result<std::unique_ptr<LinuxPlatform>> LinuxPlatform::create(sd_event* loop,
@@ -63,8 +73,15 @@ Result<std::unique_ptr<LinuxPlatform>> LinuxPlatform::create(sd_event* loop,
   if (!reaper) return std::unexpected(reaper.error());
   platform->reaper_ = std::move(*reaper);
 
+  auto trees = ProcessTrees::create(
+      loop, {.cgroups = platform->options_.cgroups},
+      [self = platform.get()](core::TreeId tree) { self->deliver_(core::TreeEmptied{tree}); },
+      platform->on_message_);
+  if (!trees) return std::unexpected(trees.error());
+  platform->trees_ = std::move(*trees);
+
   sd_event_source* source = nullptr;
-  int result = sd_event_add_defer(loop, &source, on_later, platform.get());
+  const int result = sd_event_add_defer(loop, &source, on_later, platform.get());
   if (result < 0) {
     return failure(fmt::format("unable to defer work: {}", std::strerror(-result)));
   }
@@ -77,15 +94,58 @@ Result<std::unique_ptr<LinuxPlatform>> LinuxPlatform::create(sd_event* loop,
 // ---- Starting --------------------------------------------------------------------------------
 
 void LinuxPlatform::spawn(core::SpawnRequest request) {
-  auto launched = launch(request, options_, logs_ != nullptr);
-  if (launched) return supervise(std::move(request), std::move(*launched));
-  const auto& reason = launched.error();
-  later(request.id, {.error = reason.error,
-                     .description = reason.description,
-                     .temporary = is_temporary(reason.error)});
+  const auto id = request.id;
+  auto done = try_spawn(request);
+  if (!done) later(id, std::move(done.error()));
 }
 
-void LinuxPlatform::supervise(core::SpawnRequest request, Launched launched) {
+std::expected<void, core::SpawnFailure> LinuxPlatform::try_spawn(core::SpawnRequest& request) {
+  auto readiness = make_readiness(request);
+  if (!readiness) return std::unexpected(std::move(readiness.error()));
+  auto place = trees_->place(request);
+  if (!place) return std::unexpected(std::move(place.error()));
+  Surroundings surroundings{.logged = logs_ != nullptr,
+                            .mark = place->mark.value_or(0),
+                            .cgroup = place->cgroup.value(),
+                            .notify_address = *readiness ? (*readiness)->address() : ""};
+  for (const auto& file : place->joins) surroundings.joins.push_back(file.value());
+
+  auto launched = launch(request, options_, surroundings);
+  if (!launched) {
+    const auto& reason = launched.error();
+    return std::unexpected(core::SpawnFailure{.error = reason.error,
+                                              .description = reason.description,
+                                              .temporary = is_temporary(reason.error)});
+  }
+  trees_->started(request.tree, launched->pid);
+  tree_names_.try_emplace(request.tree, title_of(request));
+  supervise(std::move(request), std::move(*launched), std::move(*readiness));
+  return {};
+}
+
+/// Null if the exec is all that is waited for.
+std::expected<std::unique_ptr<Readiness>, core::SpawnFailure> LinuxPlatform::make_readiness(
+    const core::SpawnRequest& request) {
+  if (!Readiness::is_needed(request)) return nullptr;
+  const auto id = request.id;
+  const auto roots = [this, id] {
+    const auto* process = find(id);
+    return process == nullptr ? std::vector<pid_t>() : std::vector<pid_t>{process->pid};
+  };
+  return Readiness::create(
+      loop_, request,
+      {.may_speak = [this, id](const NotifySender& sender) { return may_speak(id, sender); },
+       .replace_main = [this, id](pid_t pid) { return replace_main(id, pid); },
+       .on_change = [this, id](Change what) { changed(id, std::move(what)); },
+       .on_message =
+           [this, name = name_of(request)](const std::string& text) {
+             on_message_(core::Priority::Warning, fmt::format("{}: {}", name, text));
+           },
+       .roots = roots});
+}
+
+void LinuxPlatform::supervise(core::SpawnRequest request, Launched launched,
+                              std::unique_ptr<Readiness> readiness) {
   if (!launched.notice.empty()) {
     on_message_(core::Priority::Warning, fmt::format("{}: {}", name_of(request), launched.notice));
   }
@@ -94,14 +154,18 @@ void LinuxPlatform::supervise(core::SpawnRequest request, Launched launched) {
   const auto id = request.id;
   auto process = std::make_unique<Process>();
   process->platform = this;
+  process->launched_pid = launched.pid;
   process->pid = launched.pid;
-  process->trace = request.trace ? Trace::AwaitingExec : Trace::No;
+  process->pidfd = std::move(launched.pidfd);
+  process->trace = launched.traced ? Trace::AwaitingExec : Trace::No;
   process->request = std::move(request);
-  process->program = std::move(launched.program);
+  process->names = std::move(launched.names);
+  process->memory = std::move(launched.memory);
   process->script_pipe = std::move(launched.script_pipe);
   process->script = std::move(launched.script);
   process->report = std::move(launched.report);
-  if (!watch_report(*process)) {
+  process->readiness = std::move(readiness);
+  if (!watch_set_up(*process, std::move(launched.ready))) {
     ::kill(process->pid, SIGKILL);  // better no process than one whose fate is not known
     collect_log(id);
     return later(id, {.error = ENOMEM,
@@ -112,13 +176,13 @@ void LinuxPlatform::supervise(core::SpawnRequest request, Launched launched) {
   processes_[id] = std::move(process);
 }
 
-bool LinuxPlatform::watch_report(Process& process) {
+bool LinuxPlatform::watch_set_up(Process& process, UniqueFd ready) {
   sd_event_source* source = nullptr;
   const int result =
       sd_event_add_io(loop_, &source, process.report.value(), EPOLLIN, on_report, &process);
   if (result < 0) return false;
   process.report_source.reset(source);
-  return true;
+  return !ready || !process.readiness || process.readiness->watch_pipe(std::move(ready));
 }
 
 void LinuxPlatform::open_log(const core::SpawnRequest& request, UniqueFd output) {
@@ -155,7 +219,8 @@ LinuxPlatform::Process* LinuxPlatform::read_reports(core::SpawnId id) {
       setup_failed(*process, report);
       return nullptr;
     }
-    const auto text = describe(report, *process->request.definition, process->program, {});
+    if (report.step == SetupStep::TraceRefused) process->trace = Trace::No;
+    const auto text = describe(report, *process->request.definition, process->names);
     on_message_(core::Priority::Warning,
                 fmt::format("{}: {}", name_of(process->request), text.description));
   }
@@ -164,8 +229,7 @@ LinuxPlatform::Process* LinuxPlatform::read_reports(core::SpawnId id) {
 void LinuxPlatform::setup_failed(Process& process, const SetupReport& report) {
   const auto& request = process.request;
   const auto id = request.id;
-  auto failure = describe(report, *request.definition, process.program,
-                          start_directory(request, options_).value_or(""));
+  auto failure = describe(report, *request.definition, process.names);
   // No supervision any more: the exit status 255 of the child is nobody's business (Q4).
   forget(id);
   collect_log(id);
@@ -176,7 +240,15 @@ LinuxPlatform::Process* LinuxPlatform::confirm_exec(core::SpawnId id) {
   auto* process = find(id);
   process->report_source.reset();
   process->report.reset();
+  process->memory.reset();
   process->executing = true;
+  if (process->readiness) {
+    const auto watched = process->readiness->watch_rest(process->request);
+    if (!watched) {
+      on_message_(core::Priority::Warning,
+                  fmt::format("{}: {}", name_of(process->request), watched.error().message));
+    }
+  }
   if (process->script_pipe) {
     const auto fed = scripts_.feed(id, std::move(process->script_pipe), std::move(process->script));
     if (!fed) {
@@ -190,11 +262,55 @@ LinuxPlatform::Process* LinuxPlatform::confirm_exec(core::SpawnId id) {
   return find(id);
 }
 
+/// The end of the pipe is the exec, which may not have been read yet.
+bool LinuxPlatform::is_in_set_up(const Process& process) {
+  if (process.executing || !process.report) return false;
+  pollfd pipe{process.report.value(), POLLIN, 0};
+  return ::poll(&pipe, 1, 0) == 0;
+}
+
+// ---- Who speaks for main ---------------------------------------------------------------------
+
+/// A process of the job. One that has ended meanwhile can only be told by its user, who then is
+/// that of main, of the manager, or root; without the name of the socket it could not have spoken.
+bool LinuxPlatform::may_speak(core::SpawnId id, const NotifySender& sender) {
+  const auto* process = find(id);
+  if (process == nullptr) return false;
+  if (sender.exists) {
+    return sender.pid == process->pid || trees_->contains(process->request.tree, sender.pid);
+  }
+  return sender.uid == 0 || sender.uid == ::geteuid() || sender.uid == user_of(process->pid);
+}
+
+bool LinuxPlatform::replace_main(core::SpawnId id, pid_t pid) {
+  auto* process = find(id);
+  if (process == nullptr) return false;
+  if (pid == process->pid) return true;
+  if (by_pid_.contains(pid) || !trees_->contains(process->request.tree, pid)) return false;
+  process->trace = Trace::No;  // nothing is traced for `expect notify`
+  follow(*process, pid);
+  return true;
+}
+
 // ---- What becomes of processes ---------------------------------------------------------------
 
 void LinuxPlatform::on_status(const ChildStatus& status) {
+  const bool ends =
+      status.kind == ChildStatus::Kind::Exited || status.kind == ChildStatus::Kind::Killed;
+  act_on(status);
+  if (ends) trees_->ended(status.pid);
+}
+
+void LinuxPlatform::act_on(const ChildStatus& status) {
   const auto known = by_pid_.find(status.pid);
-  if (known == by_pid_.end()) return on_unknown(status);
+  if (known == by_pid_.end()) {
+    if (status.kind == ChildStatus::Kind::Trapped) {
+      forks_.on_trap_of_stranger(status.pid, status.value);
+    } else if (status.kind != ChildStatus::Kind::Stopped) {
+      forks_.forget(status.pid);
+    }
+    return;
+  }
   const auto id = known->second;
 
   // The result of the spawn comes before anything else that is said of the process (Q2, Q4).
@@ -206,101 +322,64 @@ void LinuxPlatform::on_status(const ChildStatus& status) {
     case ChildStatus::Kind::Killed:
       // Dead with the pipe still open: somebody has inherited it. Nothing more will be written.
       if (!process->executing) process = confirm_exec(id);
-      if (process != nullptr) on_end(id, status);
+      if (process == nullptr) return;
+      if (status.kind == ChildStatus::Kind::Exited) {
+        on_end(id, core::Exited{status.value}, false);
+      } else {
+        on_end(id, core::Signalled{status.value}, false);
+      }
       return;
     case ChildStatus::Kind::Stopped:
       if (process->executing) changed(id, core::Stopped{status.value});
       return;
-    case ChildStatus::Kind::Trapped: return on_trapped(*process, status.value);
+    case ChildStatus::Kind::Trapped: return forks_.on_trapped(*process, status.value);
   }
 }
 
-void LinuxPlatform::on_end(core::SpawnId id, const ChildStatus& status) {
-  auto& process = *find(id);
-  if (process.trace != Trace::No) {
-    for (const pid_t child : early_children_.abandon(status.pid)) tracer::detach(child);
+void LinuxPlatform::on_end(core::SpawnId id, core::Death death, bool of_anothers_child) {
+  // What it has said comes before its end.
+  if (auto& readiness = find(id)->readiness) {
+    Readiness::look(std::shared_ptr(readiness->alive()), *readiness);
+  }
+  auto* process = find(id);
+  if (process == nullptr) return;
+  logins_.process_ended(process->pid);
+  forks_.ended(*process);
+  process->trace = Trace::No;
+  if (const pid_t survivor = survivor_of(*process, death, of_anothers_child)) {
+    process->survivor = survivor;
+    core::Orphaned orphaned;
+    orphaned.end = death;
+    orphaned.survivor = survivor;
+    orphaned.forks = forks_between(*process, survivor);
+    orphaned.was_helper = of_anothers_child;
+    changed(id, orphaned);
+    process = find(id);
+    // Nobody wants it.
+    if (process != nullptr && process->survivor != 0) {
+      resume_orphaned(*process, core::Resume::Detach);
+    }
+    return;
   }
   // The parent of an adopted process may still read the script.
-  if (!process.adopted) scripts_.stop(id);
+  if (!process->adopted) scripts_.stop(id);
   forget(id);
-  if (status.kind == ChildStatus::Kind::Exited) {
-    changed(id, core::Exited{status.value});
-  } else {
-    changed(id, core::Signalled{status.value});
-  }
+  std::visit([&](const auto& end) { changed(id, end); }, death);
 }
 
-void LinuxPlatform::on_unknown(const ChildStatus& status) {
-  switch (status.kind) {
-    case ChildStatus::Kind::Exited:
-    case ChildStatus::Kind::Killed: return early_children_.forget(status.pid);
-    case ChildStatus::Kind::Stopped: return;
-    case ChildStatus::Kind::Trapped: return on_trap_of_stranger(status.pid, status.value);
-  }
-}
-
-/// Only children of processes we trace are trapped without being known.
-void LinuxPlatform::on_trap_of_stranger(pid_t pid, int signal) {
-  const pid_t parent = parent_of(pid);
-  const auto* process = find_pid(parent);
-  const bool will_be_named =
-      parent == 0 || (process != nullptr && process->trace == Trace::Running);
-  if (will_be_named) return early_children_.add(pid, parent, signal);
-  tracer::detach(pid, signal == SIGSTOP ? 0 : signal);
-}
-
-void LinuxPlatform::on_trapped(Process& process, int value) {
-  const int signal = value & 0xff;
-  const int event = value >> 8;
-  switch (process.trace) {
-    case Trace::AwaitingExec:
-      if (!process.executing || signal != SIGTRAP) return tracer::go_on(process.pid, signal);
-      process.trace = Trace::Running;
-      tracer::report_forks_and_execs(process.pid);
-      return tracer::go_on(process.pid, 0);
-    case Trace::Running:
-      if (event == PTRACE_EVENT_FORK) return on_fork(process);
-      if (event == PTRACE_EVENT_EXEC) {
-        process.trace = Trace::Halted;
-        return changed(process.request.id, core::Executed{});
-      }
-      return tracer::go_on(process.pid, event == 0 ? signal : 0);
-    case Trace::AwaitingChild: return on_child_stop(process, signal);
-    case Trace::Halted:
-    case Trace::No: return;
-  }
-}
-
-void LinuxPlatform::on_fork(Process& process) {
-  const auto child = tracer::forked_child(process.pid);
-  tracer::detach(process.pid);
-  if (!child) return;  // killed in this moment; its end comes next
-  follow(process, *child);
-  if (const auto signal = early_children_.claim(*child)) on_child_stop(process, *signal);
-}
-
-/// The child takes the place of its parent, which runs on as a stranger.
-void LinuxPlatform::follow(Process& process, pid_t child) {
+/// This process is meant from now on. It belongs to its parent for as long as that lives: without
+/// the pidfd we would not hear of its end (Q13c).
+void LinuxPlatform::follow(Process& process, pid_t pid) {
   forget_pid(process);
-  process.pid = child;
-  process.trace = Trace::AwaitingChild;
-  process.adopted = true;
-  by_pid_[child] = process.request.id;
-  watch_pidfd(process);
-}
-
-/// A new child begins with SIGSTOP, which is ours; other signals may come first.
-void LinuxPlatform::on_child_stop(Process& process, int signal) {
-  if (signal != SIGSTOP) return tracer::go_on(process.pid, signal);
-  process.trace = Trace::Halted;
-  changed(process.request.id, core::Forked{process.pid});
-}
-
-/// An adopted process belongs to its parent for as long as that lives: without the pidfd we would
-/// not hear of its end (Q13c).
-void LinuxPlatform::watch_pidfd(Process& process) {
+  process.pid = pid;
+  process.adopted = parent_of(pid) != ::getpid();
+  by_pid_[pid] = process.request.id;
   process.pidfd_source.reset();
-  process.pidfd.reset(::pidfd_open(process.pid, 0));
+  process.pidfd.reset(::pidfd_open(pid, 0));
+  if (process.adopted) watch_end(process);
+}
+
+void LinuxPlatform::watch_end(Process& process) {
   sd_event_source* source = nullptr;
   // Edge-triggered: where another tracer delays the end we shall be told by SIGCHLD, not by
   // asking over and over.
@@ -338,10 +417,61 @@ void LinuxPlatform::end_of_anothers_child(core::SpawnId id) {
   auto status = zombie_status(process.pid);
   // Asked afterwards: if it is still there the status was its own and not that of a successor.
   if (::pidfd_send_signal(process.pidfd.value(), 0, nullptr, 0) < 0) status.reset();
-  forget(id);
-  if (!status) return changed(id, core::Vanished{});
-  if (WIFSIGNALED(*status)) return changed(id, core::Signalled{WTERMSIG(*status)});
-  changed(id, core::Exited{WEXITSTATUS(*status)});
+  if (!status) return on_end(id, core::Vanished{}, true);
+  if (WIFSIGNALED(*status)) return on_end(id, core::Signalled{WTERMSIG(*status)}, true);
+  on_end(id, core::Exited{WEXITSTATUS(*status)}, true);
+}
+
+// ---- Survivors -------------------------------------------------------------------------------
+
+/// Looked for only where the core can make use of one: not when a task has ended, as tasks do, and
+/// not when main has failed. 0 if there is none.
+pid_t LinuxPlatform::survivor_of(const Process& process, const core::Death& death,
+                                 bool of_anothers_child) {
+  const auto& request = process.request;
+  if (request.type != core::ProcessType::Main || request.definition->task) return 0;
+  const auto* exited = std::get_if<core::Exited>(&death);
+  const bool clean = exited != nullptr && exited->status == 0;
+  if (!clean && !of_anothers_child) return 0;
+  const auto is_known = [&](pid_t pid) { return by_pid_.contains(pid); };
+  return trees_->oldest_orphan(request.tree, is_known).value_or(0);
+}
+
+/// Who has left its session without leading one of its own is a grandchild at least.
+int LinuxPlatform::forks_between(const Process& process, pid_t survivor) {
+  const pid_t session = ::getsid(survivor);
+  const bool one = session == survivor || session == process.launched_pid || session == process.pid;
+  return one ? 1 : 2;
+}
+
+void LinuxPlatform::resume_orphaned(Process& process, core::Resume how) {
+  const pid_t survivor = std::exchange(process.survivor, 0);
+  if (how == core::Resume::Continue) return follow(process, survivor);
+  scripts_.stop(process.request.id);
+  forget(process.request.id);
+}
+
+void LinuxPlatform::end_tree(core::TreeId tree, int signal) {
+  if (signal == SIGKILL) {
+    const auto left = trees_->survivors(tree);
+    if (left.count > 0) {
+      const auto others = left.count - std::min(left.count, left.names.size());
+      on_message_(core::Priority::Warning,
+                  fmt::format("{}: KILL for what is left: {}{}", tree_names_[tree],
+                              fmt::join(left.names, ", "),
+                              others == 0 ? "" : fmt::format(" and {} more", others)));
+    }
+  }
+  for (const auto& [id, process] : processes_) {
+    // In its set-up nothing but KILL can end it.
+    if (process->request.tree == tree && is_in_set_up(*process)) ::kill(process->pid, SIGKILL);
+  }
+  trees_->end(tree, signal);
+}
+
+void LinuxPlatform::forget_tree(core::TreeId tree) {
+  trees_->forget(tree);
+  tree_names_.erase(tree);
 }
 
 // ---- Signals ---------------------------------------------------------------------------------
@@ -360,32 +490,38 @@ void LinuxPlatform::signal(core::SpawnId id, int signal, core::SignalTarget targ
   }
 }
 
-/// An errno, or 0. A child of ours keeps its pid until it is reaped, which ends the supervision;
-/// an adopted process is asked for by its pidfd first.
+/// An errno, or 0. The pidfd is of the process that is meant, whatever has become of its number.
 int LinuxPlatform::send(const Process& process, int signal, core::SignalTarget target) {
-  if (process.pidfd && ::pidfd_send_signal(process.pidfd.value(), 0, nullptr, 0) < 0 &&
-      errno == ESRCH) {
-    return ESRCH;
+  const auto kill = [](pid_t pid, int number) { return ::kill(pid, number) < 0 ? errno : 0; };
+  if (is_in_set_up(process)) return kill(process.pid, SIGKILL);
+
+  const bool group_wanted = target == core::SignalTarget::Group;
+  const pid_t group = group_wanted ? ::getpgid(process.pid) : 0;
+  const bool whole_group = group_wanted && is_safe_group(group);
+  // A child of ours keeps its number until it is reaped, which ends the supervision.
+  if (!process.pidfd) return kill(whole_group ? -group : process.pid, signal);
+
+  const int fd = process.pidfd.value();
+  if (!whole_group) return ::pidfd_send_signal(fd, signal, nullptr, 0) < 0 ? errno : 0;
+  if (group == process.pid) {
+    constexpr unsigned kProcessGroup = 1U << 2U;  // PIDFD_SIGNAL_PROCESS_GROUP, since Linux 6.9
+    if (::pidfd_send_signal(fd, signal, nullptr, kProcessGroup) == 0) return 0;
+    if (errno != EINVAL) return errno;
   }
-  const pid_t group = ::getpgid(process.pid);
-  if (group < 0) return errno;
-  // Before its setsid() a child is still in the manager's group.
-  const bool whole_group = target == core::SignalTarget::Group && is_safe_group(group);
-  return ::kill(whole_group ? -group : process.pid, signal) < 0 ? errno : 0;
+  // Asked after the group: if it lives the group is its own and not that of a successor.
+  if (::pidfd_send_signal(fd, 0, nullptr, 0) < 0) return errno;
+  return kill(-group, signal);
 }
 
 void LinuxPlatform::resume(core::SpawnId id, core::Resume how) {
   auto* process = find(id);
   if (process == nullptr) return;
-  if (process->trace != Trace::Halted) {
+  if (process->survivor != 0) return resume_orphaned(*process, how);
+  if (how == core::Resume::Detach && process->readiness) process->readiness->found();
+  if (forks_.resume(*process, how)) return;
+  if (how == core::Resume::Continue) {
+    if (process->readiness) process->readiness->found();
     ::kill(process->pid, SIGCONT);
-  } else if (how == core::Resume::Detach) {
-    process->trace = Trace::No;
-    tracer::detach(process->pid);
-  } else {
-    process->trace = Trace::Running;
-    tracer::report_forks_and_execs(process->pid);
-    tracer::go_on(process->pid, 0);
   }
 }
 
@@ -413,8 +549,8 @@ void LinuxPlatform::forget(core::SpawnId id) {
   processes_.erase(found);
 }
 
-void LinuxPlatform::changed(core::SpawnId id, decltype(core::ProcessChange::what) what) {
-  deliver_(core::ProcessChange{id, what});
+void LinuxPlatform::changed(core::SpawnId id, Change what) {
+  deliver_(core::ProcessChange{id, std::move(what)});
 }
 
 void LinuxPlatform::later(core::SpawnId id, core::SpawnFailure failure) {

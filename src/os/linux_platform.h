@@ -1,8 +1,9 @@
-// core::Platform on Linux: processes by fork and exec, their ends by waitid, forks by ptrace
-// (spec/runtime.md section 4). cgroups, AppArmor and utmp are not part of it yet.
+// core::Platform on Linux: processes by clone and exec, their ends by waitid, forks by ptrace, what
+// belongs together by marks and cgroups (spec/runtime.md section 4).
 #pragma once
 
 #include <deque>
+#include <expected>
 #include <functional>
 #include <memory>
 #include <string>
@@ -18,11 +19,15 @@
 #include "core/platform.h"
 #include "log/stream_sink.h"
 #include "loop/handles.h"
+#include "os/fork_follower.h"
 #include "os/launcher.h"
+#include "os/login_records.h"
+#include "os/process_trees.h"
+#include "os/readiness.h"
 #include "os/reaper.h"
 #include "os/script_feeder.h"
 #include "os/setup_report.h"
-#include "os/tracer.h"
+#include "os/supervised_process.h"
 
 namespace upkeep::os {
 
@@ -45,60 +50,52 @@ class LinuxPlatform final : public core::Platform {
   void spawn(core::SpawnRequest request) override;
   void signal(core::SpawnId id, int signal, core::SignalTarget target) override;
   void resume(core::SpawnId id, core::Resume how) override;
+  void end_tree(core::TreeId tree, int signal) override;
+  void forget_tree(core::TreeId tree) override;
   void collect_log(core::SpawnId id) override;
 
  private:
-  /// How far the following of forks has come.
-  enum class Trace {
-    No,
-    AwaitingExec,   ///< the set-up has asked for it; the first exec will stop the process
-    Running,        ///< until it forks or executes
-    AwaitingChild,  ///< the parent has been let go, the child has not stopped yet
-    Halted,         ///< stopped after a fork or exec, until resume()
-  };
-
-  struct Process {
-    LinuxPlatform* platform = nullptr;
-    core::SpawnRequest request;
-    pid_t pid = 0;
-    bool executing = false;  ///< a successful SpawnResult has been delivered
-    bool adopted = false;    ///< follows a fork: perhaps not our child
-    Trace trace = Trace::No;
-    std::string program;
-    UniqueFd script_pipe;
-    std::string script;
-    UniqueFd report;
-    loop::EventSource report_source;
-    UniqueFd pidfd;  ///< of an adopted process
-    loop::EventSource pidfd_source;
-  };
+  using Process = SupervisedProcess;
+  using Change = decltype(core::ProcessChange::what);
 
   LinuxPlatform(sd_event* loop, PlatformOptions options, log::StreamSink* logs, Deliver deliver,
                 OnMessage on_message);
 
   // Starting
-  void supervise(core::SpawnRequest request, Launched launched);
-  [[nodiscard]] bool watch_report(Process& process);
+  [[nodiscard]] std::expected<void, core::SpawnFailure> try_spawn(core::SpawnRequest& request);
+  [[nodiscard]] std::expected<std::unique_ptr<Readiness>, core::SpawnFailure> make_readiness(
+      const core::SpawnRequest& request);
+  void supervise(core::SpawnRequest request, Launched launched,
+                 std::unique_ptr<Readiness> readiness);
+  [[nodiscard]] bool watch_set_up(Process& process, UniqueFd ready);
   void open_log(const core::SpawnRequest& request, UniqueFd output);
 
   // Set-up: both return the process if it is still supervised
   Process* read_reports(core::SpawnId id);
   Process* confirm_exec(core::SpawnId id);
   void setup_failed(Process& process, const SetupReport& report);
+  [[nodiscard]] static bool is_in_set_up(const Process& process);
+
+  // Who speaks for main
+  [[nodiscard]] bool may_speak(core::SpawnId id, const NotifySender& sender);
+  [[nodiscard]] bool replace_main(core::SpawnId id, pid_t pid);
 
   // What becomes of processes
   void on_status(const ChildStatus& status);
-  void on_end(core::SpawnId id, const ChildStatus& status);
-  void on_unknown(const ChildStatus& status);
-  void on_trapped(Process& process, int value);
-  void on_trap_of_stranger(pid_t pid, int signal);
-  void on_fork(Process& process);
-  void on_child_stop(Process& process, int signal);
-  void follow(Process& process, pid_t child);
-  void watch_pidfd(Process& process);
+  void act_on(const ChildStatus& status);
+  void on_end(core::SpawnId id, core::Death death, bool of_anothers_child);
+  void follow(Process& process, pid_t pid);
+  void watch_end(Process& process);
   void look_after_adopted(core::SpawnId id);
   void end_of_anothers_child(core::SpawnId id);
-  [[nodiscard]] int send(const Process& process, int signal, core::SignalTarget target);
+
+  // Survivors
+  [[nodiscard]] pid_t survivor_of(const Process& process, const core::Death& death,
+                                  bool of_anothers_child);
+  [[nodiscard]] static int forks_between(const Process& process, pid_t survivor);
+  void resume_orphaned(Process& process, core::Resume how);
+
+  [[nodiscard]] static int send(const Process& process, int signal, core::SignalTarget target);
 
   [[nodiscard]] Process* find(core::SpawnId id);
   [[nodiscard]] Process* find_pid(pid_t pid);
@@ -107,7 +104,7 @@ class LinuxPlatform final : public core::Platform {
 
   void later(core::Input input);
   void later(core::SpawnId id, core::SpawnFailure failure);
-  void changed(core::SpawnId id, decltype(core::ProcessChange::what) what);
+  void changed(core::SpawnId id, Change what);
 
   static int on_report(sd_event_source*, int, uint32_t, void* process) noexcept;
   static int on_pidfd(sd_event_source*, int, uint32_t, void* process) noexcept;
@@ -122,8 +119,11 @@ class LinuxPlatform final : public core::Platform {
   std::unordered_map<core::SpawnId, std::unique_ptr<Process>> processes_;
   std::unordered_map<pid_t, core::SpawnId> by_pid_;
   std::unordered_set<core::SpawnId> open_logs_;
-  tracer::EarlyChildren early_children_;
+  std::unordered_map<core::TreeId, std::string> tree_names_;  ///< "web (eu)"
+  ForkFollower forks_;
   ScriptFeeder scripts_;
+  LoginRecords logins_;
+  std::unique_ptr<ProcessTrees> trees_;
   std::unique_ptr<Reaper> reaper_;
   std::deque<core::Input> later_;
   loop::EventSource later_source_;

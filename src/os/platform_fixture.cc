@@ -9,17 +9,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/overloaded.h"
 #include "base/signals.h"
 
 namespace upkeep::os {
 namespace {
 
 constexpr std::chrono::seconds kDeadline{10};
-
-template <class... Ts>
-struct Overloaded : Ts... {
-  using Ts::operator()...;
-};
 
 }  // namespace
 
@@ -177,7 +173,30 @@ void PlatformTest::note(const core::Input& input) {
               return std::string("forked");
             },
             [&](const core::Executed&) { return std::string("executed"); },
-            [&](const core::Vanished&) { return ended("vanished"); }},
+            [&](const core::Vanished&) { return ended("vanished"); },
+            [&](const core::Orphaned& orphaned) {
+              process = orphaned.survivor;
+              return std::string(orphaned.was_helper ? "orphaned by a helper" : "orphaned");
+            },
+            [&](const core::Ready&) { return std::string("ready"); },
+            [&](const core::Settled&) { return std::string("settled"); },
+            [&](const core::Replaced& replaced) {
+              process = replaced.pid;
+              return std::string("replaced");
+            },
+            [&](const core::StatusText& status) { return "says " + status.text; },
+            [&](const core::Announced& announced) {
+              const bool stops = announced.what == core::Announced::What::Stopping;
+              return std::string(stops ? "stopping" : "reloading");
+            },
+            [&](const core::KeepAlive&) { return std::string("alive"); },
+            [&](const core::WatchdogInterval& watchdog) {
+              return fmt::format("watchdog {} us", watchdog.interval.count());
+            },
+            [&](const core::WatchdogTrigger&) { return std::string("watchdog trigger"); },
+            [&](const core::MoreTime& more) {
+              return fmt::format("more time {} us", more.time.count());
+            }},
         change->what));
   }
   if (react_) react_(input);

@@ -56,6 +56,11 @@ pid_t parent_of(pid_t pid) {
   return status_number(pid, "PPid").value_or(0);
 }
 
+std::optional<uid_t> user_of(pid_t pid) {
+  const auto user = status_number(pid, "Uid");
+  return user ? std::optional(static_cast<uid_t>(*user)) : std::nullopt;
+}
+
 std::optional<int> zombie_status(pid_t pid) {
   constexpr std::size_t kState = 0;      // field 3 of proc(5), the first after the name
   constexpr std::size_t kExitCode = 49;  // field 52

@@ -14,6 +14,9 @@ namespace upkeep::os {
 /// The parent of a process; 0 if that cannot be told.
 [[nodiscard]] pid_t parent_of(pid_t pid);
 
+/// Its real user; nothing if it has gone.
+[[nodiscard]] std::optional<uid_t> user_of(pid_t pid);
+
 /// The wait status of a process that has ended and that its parent has not yet reaped. Nothing if
 /// it has been reaped, or if we may not know: the kernel shows strangers a 0.
 [[nodiscard]] std::optional<int> zombie_status(pid_t pid);

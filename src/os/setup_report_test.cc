@@ -12,7 +12,7 @@ namespace upkeep::os {
 namespace {
 
 std::string words(SetupReport report, const conf::JobDefinition& job = {}) {
-  return describe(report, job, "prog", "/dir").description;
+  return describe(report, job, {.program = "prog", .directory = "/dir"}).description;
 }
 
 TEST(SetupReport, NamesWhatTheUserCanMend) {
@@ -38,7 +38,7 @@ TEST(SetupReport, NamesWhatTheUserCanMend) {
 }
 
 TEST(SetupReport, KeepsTheErrorNumber) {
-  EXPECT_EQ(describe({SetupStep::Execute, EACCES}, {}, "prog", "").error, EACCES);
+  EXPECT_EQ(describe({SetupStep::Execute, EACCES}, {}, {}).error, EACCES);
 }
 
 TEST(SetupReport, EveryStepHasWordsOfItsOwn) {

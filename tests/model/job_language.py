@@ -153,7 +153,34 @@ class JobReader(Lexer):
         self.end_stanza()
 
     def expect(self, name):
-        self.choice(name, "stop", "daemon", "fork", "none")
+        """Of these words the specification has only those of Upstart."""
+        value, line = self.argument()
+        what = text_of(value)
+        if what == "fd":
+            self.expect_fd(name)
+        elif what in ("timeout", "watchdog"):
+            value, line = self.argument()
+            seconds = signed(value, 0, INT_MAX, JobError("BadInterval", line))
+            self.end_stanza()
+            self.job["expect_timeout" if what == "timeout" else what] = seconds
+            if what == "watchdog" and seconds == 0:
+                del self.job[what]
+        elif what in ("stop", "daemon", "fork", "none", "auto", "notify"):
+            self.end_stanza()
+            self.job[name] = what
+            self.job.pop("expect_fd", None)
+        else:
+            raise JobError("UnknownStanza", line)
+
+    def expect_fd(self, name):
+        value, line = self.argument()
+        bad = JobError("BadDescriptor", line)
+        descriptor = signed(value, 3, 1023, bad)
+        if descriptor == 9:  # the script's own
+            raise bad
+        self.end_stanza()
+        self.job[name] = "fd"
+        self.job["expect_fd"] = descriptor
 
     def console(self, name):
         self.choice(name, "none", "output", "owner", "log")
@@ -166,8 +193,12 @@ class JobReader(Lexer):
         self.job[name] = text_of(value)
 
     def kill(self, _):
-        if self.second_word("timeout", "signal") == "signal":
+        what = self.second_word("timeout", "signal", "mode")
+        if what == "signal":
             self.signal_stanza("kill_signal")
+            return
+        if what == "mode":
+            self.choice("kill_mode", "group", "main", "tree")
             return
         value, line = self.argument()
         seconds = signed(value, 0, LONG_MAX, JobError("BadInterval", line))

@@ -2,6 +2,7 @@
 // looks. For inputs that the simulated world never sends, and for measuring the core alone.
 #pragma once
 
+#include <algorithm>
 #include <csignal>
 #include <memory>
 #include <string>
@@ -31,7 +32,34 @@ class BareManager final : private core::Platform, private core::Observer {
 
   void emit(const std::string& name) { handle(core::EmitEvent{.name = name, .environment = {}}); }
   void start(const std::string& job) { command(core::Verb::Start, job); }
+  /// Lets it come to its main process, which is being set up. It must have no other before that.
+  core::SpawnId start_main(const std::string& job) {
+    start(job);
+    return spawned.back().id;
+  }
+  /// The same, and its program is executing as `pid`.
+  core::SpawnId run_main(const std::string& job, pid_t pid = 7) {
+    const auto id = start_main(job);
+    handle(core::SpawnResult{id, pid});
+    return id;
+  }
+  /// Something happens to a process.
+  template <typename What>
+  void tell(core::SpawnId id, What what) {
+    handle(core::ProcessChange{id, std::move(what)});
+  }
+  /// Time goes on; each deadline comes when it is due.
+  void wait(core::MonotonicClock::duration duration) {
+    const auto until = now + duration;
+    while (const auto due = manager.next_deadline()) {
+      if (*due > until) break;
+      now = std::max(now, *due);
+      handle(core::Tick{});
+    }
+    now = until;
+  }
   void stop(const std::string& job) { command(core::Verb::Stop, job); }
+  void restart(const std::string& job) { command(core::Verb::Restart, job); }
 
   /// One turn. What the manager asks of the platform is noted, and not answered.
   void handle(core::Input input) {
@@ -71,6 +99,8 @@ class BareManager final : private core::Platform, private core::Observer {
   // What has been noted. settle() takes away what it answers.
   std::vector<core::SpawnRequest> spawned;
   std::vector<core::SpawnId> signalled, resumed;
+  std::vector<int> signals;          ///< to processes and to whole trees
+  std::vector<core::TreeId> ending;  ///< trees that were to end, in the order of the calls
   std::size_t turns = 0, events_finished = 0, replies = 0, messages = 0;
   bool session_ended_seen = false;
 
@@ -84,10 +114,16 @@ class BareManager final : private core::Platform, private core::Observer {
   }
 
   void spawn(core::SpawnRequest request) override { spawned.push_back(std::move(request)); }
-  void signal(core::SpawnId id, int /*signal*/, core::SignalTarget /*target*/) override {
+  void signal(core::SpawnId id, int signal, core::SignalTarget /*target*/) override {
     signalled.push_back(id);
+    signals.push_back(signal);
   }
   void resume(core::SpawnId id, core::Resume /*how*/) override { resumed.push_back(id); }
+  void end_tree(core::TreeId tree, int signal) override {
+    ending.push_back(tree);
+    signals.push_back(signal);
+  }
+  void forget_tree(core::TreeId /*tree*/) override {}
   void collect_log(core::SpawnId /*id*/) override {}
 
   void event_emitted(const core::Event& /*event*/) override { ++events_finished; }

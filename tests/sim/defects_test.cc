@@ -146,7 +146,7 @@ TEST_F(Shortages, EndOfTheSessionDoesNotWaitForARetryOfPreStop) {
 }
 
 // Set-up that hangs: the open of a console without carrier, a directory of a server that is gone.
-TEST_F(Shortages, DISABLED_StopEndsAProcessWhoseSetUpHangs) {
+TEST_F(Shortages, StopEndsAProcessWhoseSetUpHangs) {
   programs({{"foo/main", {.set_up = 10h}}});
   sim.define("foo", "exec foo\n");
   sim.start("foo", {}, Wait::No);

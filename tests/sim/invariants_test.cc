@@ -103,9 +103,9 @@ TEST_F(Invariants, RunningMeansWithMainAndToStay) {
   EXPECT_EQ(problem(), "web: running without its main process (Q1, Q7)");
 }
 
-TEST_F(Invariants, AKillTimerBelongsToKilled) {
+TEST_F(Invariants, AKillTimerBelongsToSomethingThatIsToEnd) {
   the<InstanceKillTimer>(instance("web")).emplace();
-  EXPECT_EQ(problem(), "web: kill timer armed outside of killed");
+  EXPECT_EQ(problem(), "web: kill timer armed with nothing to end");
 }
 
 TEST_F(Invariants, ABlockerBelongsToStartingAndStopping) {

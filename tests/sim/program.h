@@ -28,6 +28,12 @@ struct Program {
   Duration ready_after = 1ms;  ///< from exec to its SIGSTOP, and from fork to fork
   std::optional<int> executes_after = std::nullopt;  ///< that many forks: another program
   bool vanishes = false;                             ///< a signal finds no such process (Q13)
+  bool never_rests = false;                          ///< it is busy as long as it lives
+  bool says_ready = false;                           ///< as `expect notify` and `expect fd` want it
+  int signs_of_life = 0;   ///< for the watchdog, one a second once it has said so
+  int leaves = 0;          ///< processes in the background that nobody waits for
+  int hands_over = 0;      ///< its end leaves a child so many forks away that runs for ever
+  bool is_helper = false;  ///< then: what has ended was a helper of that other process
   bool ends_before_result = false;  ///< its end is reported first, its SpawnResult after it (Q2)
 
   friend bool operator==(const Program&, const Program&) = default;

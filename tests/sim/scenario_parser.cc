@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kMaxScenarioBytes = 4U << 20;
 constexpr std::size_t kMaxLabelBytes = 100;
 constexpr int kMaxForks = 1000;
+constexpr int kMaxSigns = 1000;
 constexpr int kMaxRuns = 1'000'000;
 constexpr int kMaxError = 4095;
 constexpr int kMaxExitStatus = 255;
@@ -162,6 +163,24 @@ void read_clause(Words& words, Program& program, bool& has_length) {
   } else if (words.take_keyword("ready")) {
     words.demand("after");
     program.ready_after = words.time();
+  } else if (words.take_keyword("never")) {
+    words.demand("rests");
+    program.never_rests = true;
+  } else if (words.take_keyword("says")) {
+    words.demand("ready");
+    program.says_ready = true;
+  } else if (words.take_keyword("lives")) {
+    program.signs_of_life = words.number("a number of seconds", kMaxSigns);
+    words.demand("signs");
+  } else if (words.take_keyword("leaves")) {
+    program.leaves = words.number("a number of processes", kMaxForks);
+  } else if (words.take_keyword("hands")) {
+    words.demand("over");
+    words.demand("after");
+    program.hands_over = words.number("a number of forks", kMaxForks);
+    words.demand("forks");
+    program.is_helper = words.take_keyword("as");
+    if (program.is_helper) words.demand("helper");
   } else if (words.take_keyword("vanishes")) {
     program.vanishes = true;
   } else if (words.take_keyword("ends")) {

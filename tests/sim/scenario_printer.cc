@@ -64,6 +64,13 @@ std::string print_program(const Program& program) {
   if (program.ready_after != usual.ready_after) {
     add("ready after {}", print_time(program.ready_after));
   }
+  if (program.never_rests) clauses.emplace_back("never rests");
+  if (program.says_ready) clauses.emplace_back("says ready");
+  if (program.signs_of_life != 0) add("lives {} signs", program.signs_of_life);
+  if (program.leaves != 0) add("leaves {}", program.leaves);
+  if (program.hands_over != 0) {
+    add("hands over after {} forks{}", program.hands_over, program.is_helper ? " as helper" : "");
+  }
   if (program.vanishes) clauses.emplace_back("vanishes");
   if (program.ends_before_result) clauses.emplace_back("ends before its result");
   if (clauses.empty()) clauses.emplace_back("runs for ever");

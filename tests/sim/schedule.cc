@@ -108,9 +108,13 @@ class Generator {
     }
     if (dice_.chance(10)) add(dice_.pick(texts("env I=a", "env I", "env I=")));
     if (dice_.chance(20)) {
-      add(fmt::format("expect {}", dice_.pick(texts("stop", "fork", "daemon"))));
+      const auto kinds = texts("stop", "fork", "daemon", "auto", "notify", "fd 3");
+      add(fmt::format("expect {}", dice_.pick(kinds)));
+      if (dice_.chance(20)) add(fmt::format("expect timeout {}", dice_.number(0, 4)));
+      if (dice_.chance(20)) add(fmt::format("expect watchdog {}", dice_.number(0, 3)));
     }
     add(fmt::format("kill timeout {}", dice_.number(0, 4)));
+    if (dice_.chance(30)) add(fmt::format("kill mode {}", dice_.pick(texts("main", "tree"))));
     if (dice_.chance(20)) add("normal exit 0 1 TERM");
     if (dice_.chance(20)) add("export I");
     if (dice_.chance(75)) add("start on " + condition(index));
@@ -176,12 +180,21 @@ class Generator {
     if (dice_.chance(10)) program.dies_by = SIGSEGV;
     program.runs = dice_.time(0, dice_.chance(30) ? 3000 : 3);
     program.ends_before_result = dice_.chance(6);
+    if (dice_.chance(15)) program.leaves = dice_.number(1, 3);
     if (type != ProcessType::Main || program.ends_before_result) return program;
 
     program.ready_after = dice_.time(0, 100);
     program.stops_itself = dice_.chance(20);
     program.forks = dice_.number(0, 3);
     if (dice_.chance(30)) program.executes_after = dice_.number(0, 2);
+    program.never_rests = dice_.chance(20);
+    program.says_ready = dice_.chance(50);
+    program.signs_of_life = dice_.number(0, 5);
+    if (dice_.chance(20)) {
+      program.hands_over = dice_.number(1, 2);
+      program.is_helper = dice_.chance(20);
+      if (dice_.chance(50)) program.status = 0;
+    }
     if (dice_.chance(60)) program.runs.reset();
     return program;
   }

@@ -174,7 +174,8 @@ TEST_F(Services, ADaemonThatForksOnceAndExecutesIsReady) {  // 4.5
 }
 
 TEST_F(Services, Q13_StopEndsAProgramThatNeverBecomesReady) {
-  sim.define("web", "expect daemon\nexec server\n");  // it does not fork
+  sim.define("web", "expect daemon\nexec server\n");
+  programs({{"web/main", {.never_rests = true}}});  // nor does it fork
   const auto started = sim.start("web");
   sim.run_for(60s);
   EXPECT_EQ(sim.status("web"), "start/spawned");

@@ -43,9 +43,16 @@ enum class Sight : std::uint8_t {
   EnvironmentRefused,
   SessionEnded,
   SessionEndedBusy,
+  KilledInSetUp,
+  Settled,
+  NotReadyInTime,
+  SurvivorFollowed,
+  SurvivorLetGo,
+  WatchdogExpired,
+  TreeEnded,
 };
 
-inline constexpr std::array<std::string_view, 34> kSights{
+inline constexpr std::array<std::string_view, 41> kSights{
     "main cannot start",
     "pre-start cannot start",
     "post-start cannot start",
@@ -80,6 +87,13 @@ inline constexpr std::array<std::string_view, 34> kSights{
     "environment change refused",
     "session ended",
     "session ended with processes alive",
+    "killed while being set up",
+    "rested without being ready",
+    "not ready in time",
+    "survivor followed",
+    "survivor let go",
+    "watchdog expired",
+    "whole tree ended",
 };
 
 /// How often each was seen.

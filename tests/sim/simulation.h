@@ -144,11 +144,22 @@ class Simulation : private core::Platform, private core::Observer {
     bool stopped = false;                    ///< by SIGSTOP, until resumed
     std::optional<int> pending_signal = {};  ///< what it will die by then
     std::optional<TimePoint> term_at;
+    bool is_found = false;     ///< main is what `expect` means: no need to tell that it rests
+    bool must_resume = false;  ///< it stands still, or has ended and left a survivor
+    pid_t survivor = 0;        ///< of one that has ended, until resume()
+    bool has_handed_over = false;
+  };
+  /// What an instance has left in the background.
+  struct Tree {
+    int left_behind = 0;
+    bool stubborn = false;  ///< they ignore TERM
+    bool ending = false;
   };
   struct Arrival {
     core::Input input;
     core::SpawnId process;  ///< drop the arrival if this process has ended meanwhile; 0: none
     bool ends_process = false;
+    core::TreeId tree = {};  ///< what is left behind of it dies
   };
 
   void handle(core::Input input);
@@ -164,6 +175,9 @@ class Simulation : private core::Platform, private core::Observer {
   Process* find_process(const std::string& job, core::ProcessType type,
                         const std::string& instance);
   void end(core::SpawnId id, Duration delay, core::ProcessChange change);
+  void end_by_itself(core::SpawnId id, const Process& process);
+  void remove_process(core::SpawnId id);
+  void check_tree(core::TreeId id);
   core::RequestId new_request(const std::string& label);
   void note_input(const core::Input& input);
   [[nodiscard]] std::string process_name(core::SpawnId id) const;
@@ -172,6 +186,8 @@ class Simulation : private core::Platform, private core::Observer {
   void spawn(core::SpawnRequest request) override;
   void signal(core::SpawnId id, int signal, core::SignalTarget target) override;
   void resume(core::SpawnId id, core::Resume how) override;
+  void end_tree(core::TreeId tree, int signal) override;
+  void forget_tree(core::TreeId tree) override;
   void collect_log(core::SpawnId id) override;
 
   void job_added(const core::JobClass& job) override;
@@ -191,11 +207,16 @@ class Simulation : private core::Platform, private core::Observer {
 
   void record(const core::JobInstance& instance, std::string what);
   void check_order(const core::JobInstance& instance, core::State from);
+  void check_nothing_left(const core::JobInstance& instance);
+
+  static constexpr TimePoint kBeginning{1000s};
 
   TimePoint now_{};
   std::map<std::pair<TimePoint, std::uint64_t>, Arrival> arrivals_;
   std::uint64_t last_arrival_ = 0;
   std::map<core::SpawnId, Process> processes_;
+  std::set<core::SpawnId> failing_;  ///< spawns whose failure is still to be told
+  std::map<core::TreeId, Tree> trees_;
   /// Those of one instance, by owner_of().
   std::map<std::string, std::map<core::SpawnId, core::ProcessType>> siblings_;
   pid_t last_pid_ = 100;

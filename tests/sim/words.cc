@@ -112,6 +112,10 @@ std::string quote_all(const std::vector<std::string>& parts,
   return line;
 }
 
+std::string title(std::string_view job, std::string_view instance) {
+  return instance.empty() ? quote(job) : fmt::format("{} ({})", quote(job), printable(instance));
+}
+
 std::optional<Duration> parse_time(std::string_view text) {
   const auto digits = std::min(text.find_first_not_of("0123456789"), text.size());
   const auto number = parse_decimal(text.substr(0, digits));

@@ -33,6 +33,9 @@ struct Word {
 [[nodiscard]] std::string quote_all(const std::vector<std::string>& parts,
                                     const std::vector<std::string_view>& keywords = {});
 
+/// "foo", or "foo (a)" for the instance a, as the messages of the manager have it.
+[[nodiscard]] std::string title(std::string_view job, std::string_view instance);
+
 /// Longest time in a scenario: some three years, far from any overflow.
 inline constexpr Duration kLongestTime = 100'000'000s;
 

@@ -13,7 +13,7 @@ namespace upkeep::statespace {
 struct Shape {
   enum class Kind { Service, Task };
   enum class Respawn { No, Once, Always };  ///< Once: a second end within 2 s is refused
-  enum class Expect { NoMain, None, Stop, Fork, Daemon };
+  enum class Expect { NoMain, None, Stop, Fork, Daemon, Auto, Notify };
   enum class Conditions {
     Plain,       ///< up starts it, down stops it, both does both
     StopAnd,     ///< down stops it only together with also
@@ -35,11 +35,23 @@ struct Shape {
   bool post_stop = false;
   bool kill_at_once = false;  ///< kill timeout 0, else 2
   bool normal_exit = false;   ///< exit status 1 and TERM are normal
+  bool kill_tree = false;     ///< all that the job has started is ended with it
+  bool timeout = false;       ///< main has to be ready in 3 s
   Conditions conditions = Conditions::Plain;
   Guard guard = Guard::No;
   Changes changes = Changes::No;
 
   [[nodiscard]] bool has_main() const { return expect != Expect::NoMain; }
+  /// Whether forks are counted, and whether main says itself that it is ready.
+  [[nodiscard]] bool counts_forks() const {
+    return expect == Expect::Fork || expect == Expect::Daemon;
+  }
+  [[nodiscard]] bool says_ready() const {
+    return expect == Expect::Auto || expect == Expect::Notify;
+  }
+  [[nodiscard]] bool stops_itself() const {
+    return expect == Expect::Stop || expect == Expect::Auto;
+  }
   [[nodiscard]] bool has_guard() const { return guard != Guard::No || changes == Changes::Logout; }
 
   /// Values of all features, as small numbers, in the order above.

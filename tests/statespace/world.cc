@@ -6,7 +6,6 @@
 
 #include <fmt/format.h>
 
-#include "base/strings.h"
 #include "core/event.h"
 #include "core/job_class.h"
 
@@ -28,17 +27,14 @@ using std::chrono::seconds;
 
 namespace {
 
-constexpr seconds kRespawnWindow{2};  // as Shape::job_text() has it
-constexpr int kMostForks = 3;         // one more than anybody counts
-
 bool is_about_process(Kind kind) {
-  return kind >= Kind::SpawnSucceeds && kind <= Kind::Executes;
+  return kind >= Kind::SpawnSucceeds && kind <= Kind::HandsOverAsHelper;
 }
 
 }  // namespace
 
 std::string to_string(Move move) {
-  constexpr std::array<std::string_view, 28> kNames{
+  constexpr std::array<std::string_view, 33> kNames{
       "start job, waiting",
       "stop job, waiting",
       "restart job, waiting",
@@ -64,6 +60,11 @@ std::string to_string(Move move) {
       "is continued by hand",
       "forks",
       "executes",
+      "rests",
+      "says that it is ready",
+      "ends and leaves a child",
+      "ends as a helper",
+      "nothing is left of the tree",
       "the guard ends",
       "the next deadline comes",
       "the respawn window closes",
@@ -144,6 +145,7 @@ std::vector<Move> World::moves() const {
   for (const auto type : conf::kAllProcessTypes) {
     if (const auto* running = process(type)) add_process_moves(out, *running);
   }
+  if (ending_) out.push_back({Kind::TreeEmpties, {}});
   const auto* guard = manager_.find_job("guard");
   if (guard != nullptr && guard->find_instance("") != nullptr) out.push_back({Kind::GuardEnds, {}});
   if (manager_.next_deadline()) {
@@ -169,12 +171,16 @@ void World::add_process_moves(std::vector<Move>& out, const Process& one) const 
   if (!main) return;
   add(Kind::DiesBySignal);
   if (!one.stopped) add(Kind::Vanishes);
-  if (shape_.expect == Shape::Expect::Stop)
-    add(one.stopped ? Kind::IsContinued : Kind::StopsItself);
+  if (shape_.stops_itself()) add(one.stopped ? Kind::IsContinued : Kind::StopsItself);
   if (one.traced) {
     if (instance()->process(one.type).forks < kMostForks) add(Kind::Forks);
     add(Kind::Executes);
   }
+  if (one.stopped) return;
+  if (one.may_settle) add(Kind::Settles);
+  if (one.may_say_ready) add(Kind::SaysReady);
+  add(Kind::HandsOverAsHelper);
+  add(Kind::HandsOver);
 }
 
 Force World::force(Move move) const {
@@ -188,9 +194,12 @@ Force World::force(Move move) const {
     case Kind::DiesBySignal:
     case Kind::Vanishes: {
       // Hooks are mortal. A main process may ignore TERM and live for ever; nobody ignores KILL.
-      const bool certain = move.process != ProcessType::Main || process(move.process)->killed;
+      const auto& one = *process(move.process);
+      const bool certain = move.process != ProcessType::Main || is_killed(one);
       return certain ? Force::Certain : Force::Possible;
     }
+    // What is left of it may ignore TERM, too.
+    case Kind::TreeEmpties: return ending_->killed ? Force::Certain : Force::Possible;
     case Kind::Reload:
     case Kind::Redefine:
     case Kind::DefineOther:
@@ -199,6 +208,10 @@ Force World::force(Move move) const {
     case Kind::IsContinued:
     case Kind::Forks:
     case Kind::Executes:
+    case Kind::Settles:
+    case Kind::SaysReady:
+    case Kind::HandsOver:  // one survivor after the other
+    case Kind::HandsOverAsHelper:
     case Kind::TimePasses: return Force::Noise;
     default: return Force::Wish;
   }
@@ -230,6 +243,19 @@ void World::emit(const char* name) {
 void World::end(ProcessType type, ProcessChange change) {
   processes_.erase(id_of(type));
   handle(std::move(change));
+}
+
+/// Main ends, but something that it has left takes its place if the manager wants that.
+void World::hand_over(SpawnId id, core::Death end, bool was_helper) {
+  auto& process = processes_.at(id);
+  process.must_resume = true;
+  process.handed_over = true;
+  handle(ProcessChange{
+      id, core::Orphaned{.end = end, .survivor = ++last_pid_, .was_helper = was_helper}});
+}
+
+bool World::is_killed(const Process& one) {
+  return one.killed || one.dying;
 }
 
 std::string World::apply(Move move) {
@@ -268,11 +294,12 @@ std::string World::apply(Move move) {
     case Kind::ExitsWith0: end(move.process, {id, core::Exited{0}}); break;
     case Kind::ExitsWith1: end(move.process, {id, core::Exited{1}}); break;
     case Kind::DiesBySignal:
-      end(move.process, {id, core::Signalled{processes_.at(id).killed ? SIGKILL : SIGTERM}});
+      end(move.process, {id, core::Signalled{is_killed(processes_.at(id)) ? SIGKILL : SIGTERM}});
       break;
     case Kind::Vanishes: end(move.process, {id, core::Vanished{}}); break;
     case Kind::StopsItself:
       processes_.at(id).stopped = true;
+      processes_.at(id).may_settle = false;
       handle(ProcessChange{id, core::Stopped{SIGSTOP}});
       break;
     case Kind::IsContinued: processes_.at(id).stopped = false; break;
@@ -284,11 +311,31 @@ std::string World::apply(Move move) {
       processes_.at(id).must_resume = true;
       handle(ProcessChange{id, core::Executed{}});
       break;
+    case Kind::Settles:
+      processes_.at(id).may_settle = false;
+      processes_.at(id).settled = true;
+      handle(ProcessChange{id, core::Settled{}});
+      break;
+    case Kind::SaysReady:
+      processes_.at(id).may_settle = false;
+      processes_.at(id).may_say_ready = false;
+      handle(ProcessChange{id, core::Ready{}});
+      break;
+    case Kind::HandsOver: hand_over(id, core::Exited{0}, false); break;
+    case Kind::HandsOverAsHelper: hand_over(id, core::Exited{1}, true); break;
+    case Kind::TreeEmpties: {
+      // Main has ended with it, and that is told later.
+      for (auto& [process_id, process] : processes_) process.dying = true;
+      const auto tree = std::exchange(ending_, std::nullopt)->tree;
+      handle(core::TreeEmptied{tree});
+      break;
+    }
     case Kind::GuardEnds:
       handle(core::InstanceRequest{ask(), Verb::Stop, "guard", "", Wait::No});
       break;
     case Kind::DeadlineComes:
-      now_ = std::max(now_, deadline());
+      // Never within a second, where the respawn window would count another way.
+      now_ = std::max<TimePoint>(now_, std::chrono::ceil<seconds>(deadline()));
       handle(core::Tick{});
       break;
     case Kind::TimePasses:
@@ -303,7 +350,8 @@ std::string World::apply(Move move) {
 /// session that ends wait until it is too late.
 TimePoint World::deadline() const {
   const auto next = *manager_.next_deadline();
-  if (processes_.empty() || manager_.session_phase() == ServiceManager::SessionPhase::Up) {
+  const bool all_ended = processes_.empty() && !ending_;
+  if (all_ended || manager_.session_phase() == ServiceManager::SessionPhase::Up) {
     return next;
   }
   auto out = manager_.session_deadline();
@@ -352,7 +400,14 @@ void World::check_processes() {
   }
   if (state == State::Killed) {
     const auto* main = process(ProcessType::Main);
-    if (main != nullptr && !main->signalled) report("killed, but main was sent no signal");
+    if (main != nullptr && !main->signalled && !main->killed) {
+      report("killed, but main was sent no signal");
+    }
+  }
+  if (ending_ && !one->waits_for_process()) report("the end of its tree is not waited for");
+  const bool ends_tree = definition.kill_mode == conf::KillMode::Tree && state == State::Killed;
+  if (ends_tree && !ending_ && process(ProcessType::Main) == nullptr) {
+    report("killed, but its tree was not told to end");
   }
 }
 
@@ -400,8 +455,12 @@ void World::check_deadlines() {
     }
     ++kills;
     const auto* main = process(ProcessType::Main);
-    if (deadline.instance != instance() || instance()->state() != State::Killed ||
-        main == nullptr || main->killed) {
+    const auto state = deadline.instance->state();
+    // In spawned it is the time that main has to become ready.
+    const bool ends_main =
+        (state == State::Spawned || state == State::Killed) && main != nullptr && !main->killed;
+    const bool ends_tree = ending_ && !ending_->killed;
+    if (deadline.instance != instance() || !(ends_main || ends_tree)) {
       report("the kill timer of nobody who is to be killed");
     }
   }
@@ -410,273 +469,6 @@ void World::check_deadlines() {
                       phase == ServiceManager::SessionPhase::Killing;
   if (kills > 1 || checks > 1) report("a deadline is armed twice");
   if (ending && checks == 0) report("the session ends, and nobody looks at it");
-}
-
-// ---------------------------------------------------------------- telling worlds apart
-
-// Why this is everything the future depends on. What the manager does is a function of its members
-// and of the next input. Member by member:
-// - Jobs and their definitions are named by which of the two they are; a definition says the rest:
-//   the listeners, the conditions' expressions, signals and limits.
-// - Instances: all members but the environments and the record of the failure. Conditions take no
-//   arguments from the environment and the instance has no name to expand, so that environments go
-//   into what processes and events are given and come back nowhere. Of a failure only whether
-//   there is one decides anything. The name and pids decide nothing.
-// - Events: in order, by progress, waiters and whether failed. Blockers are counted from the
-//   references that the invariants compare them with; sequence numbers matter by their order only,
-//   which is why holders name an event by its rank. Between turns no event asks for attention
-//   (check_deadlines()), and so the walk begins anew. Every event has been dispatched; after that
-//   its name matters only if a half condition hands it over to the next definition.
-// - Processes: by their role (the manager's table and the instance's slots agree, an invariant);
-//   whether set up, and forks. SpawnIds are used for no order.
-// - Deadlines in their order, relative to now. Now is always a whole second, as far as the respawn
-//   window counts; a window that has closed or never opened is as good as none.
-// - The world's own: what each process is and was sent, and which requests are open. Those wait in
-//   the lists above (check_requests()). Their verb is left out, for only the words of a reply
-//   depend on it.
-std::string World::key(Omission omit) const {
-  std::string key;
-  const auto add = [&](Omission label, auto value) {
-    if (label == omit) return;
-    key += label;
-    key += '=';
-    if constexpr (std::is_convertible_v<decltype(value), std::string_view>) {
-      key += value;
-    } else {
-      key += std::to_string(static_cast<std::int64_t>(value));
-    }
-    key += ' ';
-  };
-  const auto relative = [&](TimePoint time) { return (time - now_) / seconds(1); };
-  std::map<const core::Event*, int> ranks{{nullptr, 0}};
-  for (const auto& [sequence, event] : manager_.events()) {
-    const auto rank = static_cast<int>(ranks.size());
-    ranks.emplace(event.get(), rank);
-  }
-  const auto definition = [&](const conf::JobDefinition* one) {
-    return one == nullptr                   ? 0
-           : one == definition_.get()       ? 1
-           : one == other_definition_.get() ? 2
-                                            : 3;
-  };
-  const auto add_condition = [&](const core::EventOperator& condition) {
-    for (const auto& leaf : condition.leaves()) {
-      add("leaf", leaf.value);
-      add("leaf-event", ranks.at(leaf.event));
-    }
-  };
-
-  std::set<const core::Event*> handed_over;
-  for (const auto& [name, job] : manager_.jobs()) {
-    for (const auto* event : job->start_on().held()) handed_over.insert(event);
-    add("job", definition(&job->definition()));
-    if (job->successor()) add("successor", definition(job->successor()->get()));
-    add_condition(job->start_on());
-    for (const auto& [instance_name, one] : job->instances()) {
-      add("goal", static_cast<int>(one->goal()));
-      add("state", static_cast<int>(one->state()));
-      add("restarting", one->restarting());
-      add("failed", one->failure().has_value());
-      add("blocker", ranks.at(one->blocker()));
-      add_condition(one->stop_on());
-      for (const auto& holder : one->held()) {
-        if (const auto* const* event = std::get_if<core::Event*>(&holder)) {
-          add("held-event", ranks.at(*event));
-        } else {
-          add("held-request", true);
-        }
-      }
-      const auto& limiter = one->respawn_limiter();
-      if (now_ - limiter.window_start() < kRespawnWindow) {
-        add("window", relative(limiter.window_start()));
-        add("respawns", limiter.count());
-      }
-      for (const auto type : conf::kAllProcessTypes) {
-        const auto& slot = one->process(type);
-        if (!slot.spawn) continue;
-        add("process", static_cast<int>(type));
-        add("set-up", slot.pid != 0);
-        add("forks", std::min(slot.forks, kMostForks));
-      }
-    }
-  }
-  for (const auto& [sequence, event] : manager_.events()) {
-    add("event", handed_over.contains(event.get()) ? event->name() : "");
-    add("progress", static_cast<int>(event->progress()));
-    add("event-failed", event->failed());
-    for (const auto& waiter : event->waiters()) {
-      const auto* const* one = std::get_if<JobInstance*>(&waiter);
-      add("waiter", one == nullptr ? "client" : (*one)->job().name());
-    }
-  }
-  for (const auto& deadline : manager_.deadlines()) {
-    add("deadline", relative(deadline.due));
-    add("deadline-of", deadline.instance != nullptr);
-  }
-  if (const auto phase = manager_.session_phase(); phase != ServiceManager::SessionPhase::Up) {
-    add("session", static_cast<int>(phase));
-    add("session-deadline", relative(manager_.session_deadline()));
-  }
-  for (const auto& [id, one] : processes_) {
-    add("alive", static_cast<int>(one.type));
-    add("traced", one.traced);
-    add("stopped", one.stopped);
-    add("killed", one.killed);
-  }
-  return key;
-}
-
-std::string World::describe() const {
-  const auto* one = instance();
-  if (one == nullptr) {
-    return manager_.find_job("job") == nullptr ? "no such job" : "no instance";
-  }
-  auto text = fmt::format("{}/{}", to_string(one->goal()), to_string(one->state()));
-  if (one->restarting()) text += ", restarting";
-  for (const auto& [id, process] : processes_) {
-    text += fmt::format(", {}{}", conf::to_string(process.type),
-                        !process.confirmed ? " being set up"
-                        : process.killed   ? " being killed"
-                        : process.stopped  ? " stopped"
-                                           : "");
-  }
-  if (const auto* guard = manager_.find_job("guard");
-      guard != nullptr && !guard->instances().empty()) {
-    text += ", guard";
-  }
-  if (!open_.empty()) text += fmt::format(", {} waiting", open_.size());
-  return text;
-}
-
-// ---------------------------------------------------------------- what the manager does
-
-void World::spawn(core::SpawnRequest request) {
-  note(fmt::format("spawn {}", conf::to_string(request.type)));
-  for (const auto& [id, other] : processes_) {
-    const bool both_prepare =
-        conf::serves_the_manager(other.type) && conf::serves_the_manager(request.type);
-    const bool beside_main =
-        other.type == ProcessType::Main &&
-        (request.type == ProcessType::PostStart || request.type == ProcessType::PreStop);
-    if (other.type == request.type || !(both_prepare || beside_main)) {
-      report(fmt::format("{} is started while {} is alive", conf::to_string(request.type),
-                         conf::to_string(other.type)));
-    }
-  }
-  processes_[request.id] = {.type = request.type, .traced = request.trace};
-}
-
-void World::signal(SpawnId id, int signal, core::SignalTarget target) {
-  note(fmt::format("signal {} {}", signal, target == core::SignalTarget::Group ? "group" : "one"));
-  const auto found = processes_.find(id);
-  if (found == processes_.end()) {
-    report("a signal to a process that has ended");
-    return;
-  }
-  auto& process = found->second;
-  if (!process.confirmed) report("a signal to a process that is still being set up");
-  if (signal == SIGKILL) {
-    const seconds timeout(instance()->job().definition().kill_timeout_seconds);
-    if (!process.signalled || now_ - process.signalled_at < timeout) {
-      report("KILL before the kill timeout was over");
-    }
-    process.killed = true;
-  } else if (target == core::SignalTarget::Group) {
-    if (process.signalled) report("the signal to stop is sent twice");
-    process.signalled = true;
-    process.signalled_at = now_;
-  }
-}
-
-void World::resume(SpawnId id, core::Resume how) {
-  const bool detach = how == core::Resume::Detach;
-  note(detach ? "detach" : "continue");
-  const auto found = processes_.find(id);
-  if (found == processes_.end()) {
-    report("a process is resumed that has ended");
-    return;
-  }
-  auto& process = found->second;
-  if (!process.stopped && !process.must_resume) report("a process is resumed that was not stopped");
-  process.stopped = false;
-  process.must_resume = false;
-  if (detach) process.traced = false;
-}
-
-void World::collect_log(SpawnId) {
-  note("collect log");
-}
-
-void World::job_added(const core::JobClass& job) {
-  note("job added " + job.name());
-}
-void World::job_removed(const core::JobClass& job) {
-  note("job removed " + job.name());
-}
-void World::instance_added(const JobInstance& one) {
-  note("instance added " + one.job().name());
-}
-void World::instance_removed(const JobInstance& one) {
-  note("instance removed " + one.job().name());
-}
-
-void World::goal_changed(const JobInstance& one) {
-  note(fmt::format("{} goal {}", one.job().name(), to_string(one.goal())));
-  if (!is_job(one)) return;
-  // The marker becomes a goal right before the transition that it stands for.
-  marker_cleared_ = goal_ == Goal::Respawn && one.goal() == Goal::Start;
-  goal_ = one.goal();
-}
-
-void World::state_changed(const JobInstance& one, State from) {
-  note(fmt::format("{} state {}", one.job().name(), to_string(one.state())));
-  if (!is_job(one)) return;
-  // Before it is started and after it was killed main is dead in every case.
-  const bool needs_main = !one.restarting() && from >= State::Spawned && from <= State::PreStop &&
-                          one.job().definition().process(ProcessType::Main).has_value();
-  transitions_.push_back({.from = from,
-                          .goal = marker_cleared_ ? Goal::Respawn : one.goal(),
-                          .restarting = one.restarting(),
-                          .main_is_dead = needs_main && !one.process(ProcessType::Main).spawn,
-                          .to = one.state()});
-  marker_cleared_ = false;
-  if (one.state() == State::Waiting) {
-    instance_ended_ = true;
-    goal_ = Goal::Stop;
-  }
-}
-
-void World::failed(const JobInstance& one, int status) {
-  note(fmt::format("{} failed {}", one.job().name(), status));
-  for (const auto& holder : one.held()) {
-    if (const auto* request = std::get_if<core::WaitingRequest>(&holder)) {
-      failing_.insert(request->id);
-    }
-  }
-}
-
-void World::event_emitted(const core::Event& event) {
-  const auto result = find_variable(event.environment(), "RESULT");
-  const bool from_client = event.environment().empty();
-  note(fmt::format("event {} {}{}", from_client ? "" : event.name(), result.value_or(""),
-                   event.failed() ? " failed" : ""));
-}
-
-void World::replied(RequestId id, const core::Reply& reply) {
-  const auto found = open_.find(id);
-  if (found == open_.end()) {
-    report("a request is answered twice");
-    return;
-  }
-  note(reply ? "reply ok" : fmt::format("reply error {}", static_cast<int>(reply.error().code)));
-  open_.erase(found);
-  if (failing_.erase(id) != 0 && reply) report("a request was told of success after a failure");
-}
-
-void World::session_ended() {
-  if (over_) report("the session ends twice");
-  over_ = true;
-  note("session ended");
 }
 
 }  // namespace upkeep::statespace

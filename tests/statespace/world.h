@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -45,6 +46,11 @@ struct Move {
     IsContinued,
     Forks,
     Executes,
+    Settles,
+    SaysReady,
+    HandsOver,
+    HandsOverAsHelper,
+    TreeEmpties,
     GuardEnds,
     DeadlineComes,
     TimePasses,
@@ -109,15 +115,24 @@ class World : private core::Platform, private core::Observer {
   [[nodiscard]] const std::vector<Transition>& transitions() const { return transitions_; }
 
  private:
+  static constexpr std::chrono::seconds kRespawnWindow{2};  ///< as Shape::job_text() has it
+  static constexpr int kMostForks = 3;                      ///< one more than anybody counts
+
   struct Process {
     core::ProcessType type{};
     bool confirmed = false;  ///< its SpawnResult has been delivered
     bool traced = false;
     bool stopped = false;      ///< by SIGSTOP, nobody has let it go on
-    bool must_resume = false;  ///< reported a fork or exec, and waits
-    bool killed = false;       ///< was sent KILL
-    core::TimePoint signalled_at{};
-    bool signalled = false;
+    bool must_resume = false;  ///< reported a fork, an exec or its survivor, and waits
+    bool handed_over = false;  ///< it has ended: whoever waits is its survivor
+    bool may_settle = false;   ///< that it rests is still to be told
+    bool settled = false;      ///< and has just been
+    bool may_say_ready = false;
+    bool killed = false;     ///< was sent KILL
+    bool dying = false;      ///< was sent a signal while being set up, which was KILL for it
+    bool signalled = false;  ///< was asked to end
+    /// When it was first, or the one it has taken over from.
+    std::optional<core::TimePoint> asked_at{};
   };
 
   void handle(core::Input input);
@@ -130,6 +145,8 @@ class World : private core::Platform, private core::Observer {
   void request(core::Verb verb, bool whole_job);
   void emit(const char* name);
   void end(core::ProcessType type, core::ProcessChange change);
+  void hand_over(core::SpawnId id, core::Death end, bool was_helper);
+  void send(Process& process, int signal, bool asks_to_end);
   void note(std::string_view what) { (output_ += what) += '\n'; }
   core::RequestId ask();
   [[nodiscard]] const Process* process(core::ProcessType type) const;
@@ -137,11 +154,14 @@ class World : private core::Platform, private core::Observer {
   [[nodiscard]] bool window_is_open() const;
   [[nodiscard]] core::TimePoint deadline() const;
   void add_process_moves(std::vector<Move>& out, const Process& one) const;
+  [[nodiscard]] static bool is_killed(const Process& one);
   [[nodiscard]] static bool is_job(const core::JobInstance& one);
 
   void spawn(core::SpawnRequest request) override;
   void signal(core::SpawnId id, int signal, core::SignalTarget target) override;
   void resume(core::SpawnId id, core::Resume how) override;
+  void end_tree(core::TreeId tree, int signal) override;
+  void forget_tree(core::TreeId tree) override;
   void collect_log(core::SpawnId id) override;
   void job_added(const core::JobClass& job) override;
   void job_removed(const core::JobClass& job) override;
@@ -161,6 +181,13 @@ class World : private core::Platform, private core::Observer {
   std::map<core::SpawnId, Process> processes_;
   pid_t last_pid_ = 100;
   std::uint64_t last_request_ = 0;
+  /// What becomes of the tree of the job, from end_tree() until it is told to be empty.
+  struct Ending {
+    core::TreeId tree;
+    core::TimePoint since{};
+    bool killed = false;  ///< was sent KILL
+  };
+  std::optional<Ending> ending_;
   std::set<core::RequestId> open_;      ///< not yet answered
   std::set<core::RequestId> failing_;   ///< those among them that a failure has to answer now
   core::Goal goal_ = core::Goal::Stop;  ///< before its last change

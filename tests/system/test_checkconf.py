@@ -356,6 +356,17 @@ def test_override_that_cures_a_warning(check):
     assert warnings(check.one("a.conf"))[0] == ("StopWithoutStart", 1, 1)
 
 
+def test_override_that_says_what_is_expected(check):
+    check.write("a.conf", "expect watchdog 5\nexpect timeout 5\nexec a\n")
+    assert warnings(check.one("a.conf")) == [("WatchdogWithoutNotify", 1, 1),
+                                             ("TimeoutWithoutExpect", 2, 1)]
+    check.write("a.override", "expect notify\n")
+    assert warnings(check.one("a.conf")) == []
+    check.write("a.override", "expect stop\n")
+    assert warnings(check.one("a.conf")) == [("WatchdogWithoutNotify", 1, 1)]
+    assert warnings(check.one("a.override")) == [("WatchdogWithoutNotify", 1, 1)]
+
+
 def test_broken_override(check):
     check.write("a.conf", "exec a\n")
     check.write("a.override", "\nnice x\n")

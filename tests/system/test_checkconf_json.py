@@ -40,12 +40,15 @@ def test_every_member_of_a_job(check):
         end script
         post-stop exec last
         expect daemon
+        expect timeout 60
+        expect watchdog 30
         task
         respawn
         respawn limit 3 60
         debug
         kill timeout 20
         kill signal INT
+        kill mode main
         reload signal 10
         normal exit 0 1 TERM 256
         console output
@@ -73,8 +76,8 @@ def test_every_member_of_a_job(check):
                       "post-start": {"exec": "after"}, "pre-stop": {"script": ""},
                       "post-stop": {"exec": "last"},
                       "security": {"exec": "/sbin/apparmor_parser -r -W /etc/apparmor.d/profile"}},
-        "expect": "daemon", "task": True, "respawn": True, "debug": True, "kill_timeout": 20,
-        "kill_signal": 2, "reload_signal": 10, "respawn_limit": {"count": 3, "interval": 60},
+        "expect": "daemon", "expect_timeout": 60, "watchdog": 30, "task": True, "respawn": True, "debug": True, "kill_timeout": 20,
+        "kill_signal": 2, "kill_mode": "main", "reload_signal": 10, "respawn_limit": {"count": 3, "interval": 60},
         "normal_exit": [0, 1, 15 * 256, 256], "console": "output", "umask": "022", "nice": -5,
         "oom_score": -999,
         "limits": {"nofile": {"soft": 100, "hard": 200},

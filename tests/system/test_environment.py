@@ -333,3 +333,12 @@ def test_a_table_as_large_as_allowed_can_be_used(bare):
     seen = started(bare, "web")
     assert all(seen[f"V{i}"] == large for i in range(10))
     assert "W" not in seen
+
+
+def test_what_the_manager_of_the_manager_told_it_is_no_business_of_jobs():
+    """A job that speaks on this socket would be taken for the session init itself."""
+    with UserDaemon(env={"NOTIFY_SOCKET": "/run/above", "LISTEN_FDS": "1", "KEPT": "1"}) as daemon:
+        daemon.job("web", SERVICE)
+        seen = started(daemon, "web")
+        assert seen["KEPT"] == "1"
+        assert "NOTIFY_SOCKET" not in seen and "LISTEN_FDS" not in seen

@@ -298,14 +298,16 @@ class Daemon:
 
 
 class UserDaemon(Daemon):
-    """`upkeepd --user` on private folders. `user` runs it as another user (needs root)."""
+    """`upkeepd --user` on private folders. `user` runs it as another user (needs root); `preexec`
+    is called in the child before it becomes the daemon."""
 
-    def __init__(self, *options, bin=None, user=None, env=None, startup_event=False):
+    def __init__(self, *options, bin=None, user=None, env=None, startup_event=False, preexec=None):
         super().__init__(*options, bin=bin)
         self.logdir = self.make_directory("log")
         self.runtime = self.make_directory("run", 0o700)
         self.user = pwd.getpwnam(user) if user else None
         self.extra_env = env or {}
+        self.preexec = preexec
         if not startup_event:
             self.options.append("--no-startup-event")
         if self.user:
@@ -334,7 +336,7 @@ class UserDaemon(Daemon):
                 [os.path.join(self.bin, "upkeepd"), "--user", "--no-dbus",
                  "--confdir", self.confdir, "--logdir", self.logdir, *self.options],
                 env=self.environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                cwd=self.directory, start_new_session=True, **as_user)
+                cwd=self.directory, start_new_session=True, preexec_fn=self.preexec, **as_user)
         started.add(self.process)
 
     def end(self):
