@@ -17,8 +17,6 @@ from upkeep import UserDaemon, need_program, need_root, need_user, read_text
 KILL_TIMEOUT = 2
 MARGIN = 10  # s; generous, for a busy machine
 
-# What the daemon does not do yet.
-
 
 def marked(daemon):
     return [pid for pid in members(1, processes.descendants_of(daemon.process.pid))
