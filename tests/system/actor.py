@@ -1,7 +1,8 @@
 """A program that does what its arguments say, one after the other, and then waits for a signal.
 
 deaf       ignores TERM from now on
-fork       forks; the parent exits 0, the child goes on
+fork       forks; the parent exits 0, the child goes on when it has gone: a child that ends before
+           its parent looks like a helper
 helper     forks a process that exits at once, and waits for its end
 setsid     becomes the leader of a session
 stop       raises SIGSTOP
@@ -39,8 +40,11 @@ def log(path):
 
 
 def fork():
+    parent = os.getpid()
     if os.fork() != 0:
         os._exit(0)
+    while os.getppid() == parent:
+        time.sleep(0.001)
 
 
 def helper():
