@@ -44,6 +44,13 @@ packages_soak=(
   libgtest-dev librapidcheck-dev python3-pytest
 )
 
+# What ./run-tests --boot needs; the kernel that it starts is only unpacked (fetch_kernel).
+packages_boot=(
+  "${packages_build[@]}"
+  libgtest-dev librapidcheck-dev python3-pytest binutils
+  qemu-system-x86 busybox-static cpio apparmor
+)
+
 # What ./run-tests --bench needs.
 packages_bench=(
   "${packages_build[@]}"

@@ -1,0 +1,7 @@
+profile boxed {
+  / r,
+  /** rwix,
+  capability,
+  signal,
+  deny /run/secret rw,
+}
