@@ -16,9 +16,11 @@ namespace {
 constexpr Duration kLongestRest = 3600s;
 /// So many turns of the manager are enough for any scenario that somebody is to read.
 constexpr std::uint64_t kMaxTurns = 20'000;
-/// More of them where the end is waited for; and in cycles that the manager has told of, how far
-/// to look on from there.
-constexpr std::uint64_t kMaxTurnsToRest = 100'000;
+/// More of them where the end is waited for: jobs that start each other slowly, in step with the
+/// ends of their processes, are no cycle that the manager tells of. They may go on through all
+/// rounds in which everything is stopped, some 20 minutes, with about 100 turns a second each. And
+/// in cycles that the manager has told of, how far to look on from there.
+constexpr std::uint64_t kMaxTurnsToRest = 500'000;
 constexpr std::uint64_t kPatience = 2000;
 /// What may be waited for in one round of stopping everything; shorter where it may not end.
 constexpr Duration kRound = 300s;
